@@ -1,0 +1,25 @@
+/**
+ * The process that makes the load: it reads a job from its argument, does it, and writes the figures as a line of
+ * JSON. One thread, that waits for nothing but its sockets.
+ *
+ * @module
+ */
+import { fanOut } from "./fan_out.ts";
+import type { Figures, Job } from "./jobs.ts";
+import { publish, relay } from "./requests.ts";
+
+function run(job: Job): Figures {
+  switch (job.kind) {
+    case "fan-out":
+      return fanOut(job);
+    case "publish":
+      return publish(job);
+    case "relay":
+      return relay(job);
+  }
+}
+
+if (import.meta.main) {
+  const figures = run(JSON.parse(Deno.args[0]!));
+  Deno.stdout.writeSync(new TextEncoder().encode(`${JSON.stringify(figures)}\n`));
+}

@@ -1,0 +1,305 @@
+import type { FanOutJob, Figures, Job } from "./jobs.ts";
+import type { RunningServer, StartOptions } from "./servers.ts";
+import type { Kind, Target, Transport } from "./targets.ts";
+
+/** One measurement. */
+export interface Result {
+  readonly scenario: string;
+  /** What was measured, the same text for every server that it was measured on. */
+  readonly case: string;
+  readonly server: Kind;
+  readonly figures: Figures;
+  /** What the figures do not say. */
+  readonly note?: string;
+}
+
+/** What a scenario may do. */
+export interface Bench {
+  readonly isQuick: boolean;
+  /** The peers that take part. */
+  readonly peers: readonly Kind[];
+  /** Starts a server, fresh. */
+  start(kind: Kind, options?: Partial<StartOptions>): Promise<RunningServer>;
+  /** Starts the app of the relay. */
+  startApp(): Promise<RunningServer & { url: string }>;
+  /** Lets the load process do a job. */
+  load(job: Job): Promise<Figures>;
+  /** Tells what a measurement came to. */
+  report(result: Result): void;
+  /** Tells that one could not be done. */
+  fail(scenario: string, name: string, server: Kind, why: unknown): void;
+}
+
+const CHANNEL = "bench:one";
+const PAYLOAD = 64;
+
+const HISTORY = '[[channel]]\npattern = "bench:*"\nhistory = { size = 100, ttl = "5m" }\n';
+const RULE = '[[channel]]\npattern = "bench:*"\n';
+
+/** What Chloe counts that nobody wants, by its name in `/api/stats`. */
+const UNWANTED: Readonly<Record<string, string>> = {
+  slowReaders: "slow readers ended",
+  messagesDropped: "messages dropped",
+  connectionsRefused: "connections refused",
+  sessionsRefused: "sessions refused",
+  faults: "faults",
+};
+
+/** What Chloe says that it refused, dropped and closed. */
+async function countedBy({ port, apiKey }: Target): Promise<string> {
+  const headers = { authorization: `Bearer ${apiKey}` };
+  const answer = await fetch(`http://127.0.0.1:${port}/api/stats`, { headers });
+  const { hub } = await answer.json();
+  const counted = Object.entries(UNWANTED).flatMap(([name, words]) =>
+    hub[name] > 0 ? [`${count(hub[name])} ${words}`] : []
+  );
+  const closes = Object.entries<number>(hub.closes).map(([code, times]) =>
+    `${count(times)} closed with ${code}`
+  );
+  return [...counted, ...closes].join(", ");
+}
+
+type Options = Partial<StartOptions>;
+
+/** A measurement on a server of its own. */
+async function measure(
+  bench: Bench,
+  what: { scenario: string; name: string; kind: Kind; options?: Options },
+  job: (target: Target) => Job,
+): Promise<void> {
+  const { scenario, name, kind, options } = what;
+  try {
+    await using server = await bench.start(kind, options);
+    const figures = await bench.load(job(server.target));
+    const note = kind === "chloe" ? await countedBy(server.target) : "";
+    bench.report({ scenario, case: name, server: kind, figures, ...note !== "" && { note } });
+  } catch (error) {
+    bench.fail(scenario, name, kind, error);
+  }
+}
+
+function fanOutJob(
+  { isQuick }: Bench,
+  target: Target,
+  job: Partial<FanOutJob> & { readonly subscribers: number; readonly rate: number },
+): FanOutJob {
+  return {
+    kind: "fan-out",
+    transport: "websocket",
+    channels: [CHANNEL],
+    withToken: false,
+    payload: PAYLOAD,
+    seconds: isQuick ? 1 : 10,
+    isQuick,
+    target,
+    ...job,
+  };
+}
+
+function count(number: number): string {
+  return number.toLocaleString("en-GB");
+}
+
+/** Subscribers of one channel: 5 messages a second, and 100. */
+async function fanOut(bench: Bench): Promise<void> {
+  const { isQuick, peers } = bench;
+  const subscribers = isQuick ? 500 : 10_000;
+  const kinds = (able: readonly Kind[]) =>
+    ["chloe" as const, ...peers].filter((kind) => able.includes(kind));
+  const every: readonly Kind[] = ["chloe", "nchan", "nats", "socket.io", "ws"];
+  const runs: [Transport, number, number, readonly Kind[]][] = [
+    ["websocket", 5, 10, every],
+    ["websocket", 100, 6, every],
+    ["event stream", 5, 10, ["chloe", "nchan"]],
+    ["event stream", 100, 6, ["chloe", "nchan"]],
+    ["long-poll", 1, 10, ["chloe", "nchan"]],
+  ];
+  for (const [transport, rate, seconds, able] of runs) {
+    const name = `${transport}, ${count(subscribers)} subscribers, ${rate} msg/s`;
+    for (const kind of kinds(able)) {
+      await measure(
+        bench,
+        { scenario: "fan-out", name, kind },
+        (target) =>
+          fanOutJob(bench, target, {
+            ...{ transport, subscribers, rate },
+            seconds: isQuick ? 1 : seconds,
+          }),
+      );
+    }
+  }
+}
+
+/** What a connection costs: to make, to have, to keep alive; and what happens past the limits. */
+async function connections(bench: Bench): Promise<void> {
+  const { isQuick, peers } = bench;
+  const scenario = "connections";
+  const subscribers = isQuick ? 500 : 10_000;
+  const many = count(subscribers);
+  const hold = isQuick ? {} : { idleSeconds: 50 };
+  const runs: [string, Partial<FanOutJob>][] = [
+    ["connected, in no channel", { channels: [] }],
+    ["subscribed", hold],
+    ["subscribed, with an HS256 token each", { withToken: true }],
+  ];
+  for (const [name, more] of runs) {
+    const what = { scenario, name: `${many} ${name}`, kind: "chloe" as const };
+    await measure(bench, what, (target) =>
+      fanOutJob(bench, target, {
+        subscribers,
+        rate: 0,
+        ...more,
+      }));
+  }
+  for (const kind of peers) {
+    await measure(
+      bench,
+      { scenario, name: `${many} subscribed`, kind },
+      (target) => fanOutJob(bench, target, { subscribers, rate: 0 }),
+    );
+  }
+  if (!isQuick) {
+    await measure(
+      bench,
+      {
+        scenario,
+        name: "19,000 subscribed, ulimit -n 20000",
+        kind: "chloe",
+        options: { files: 20_000 },
+      },
+      (target) => fanOutJob(bench, target, { subscribers: 19_000, rate: 2 }),
+    );
+  }
+  const files = isQuick ? 700 : 3500;
+  await measure(
+    bench,
+    {
+      scenario,
+      name: `${count(files - 500)} subscribed at the connection limit, and 200 more come`,
+      kind: "chloe",
+      options: { files },
+    },
+    (target) => fanOutJob(bench, target, { subscribers: files - 500, rate: 2, beyond: 200 }),
+  );
+  await measure(
+    bench,
+    {
+      scenario,
+      name: `${count(files + 200)} come where ulimit -n is ${count(files)}`,
+      kind: "chloe",
+      options: { files, config: `[limits]\nconnections = 100000\n${RULE}` },
+    },
+    (target) => fanOutJob(bench, target, { subscribers: files + 200, rate: 2 }),
+  );
+}
+
+/** The way of a message that reaches one: from the app, and to it. */
+async function requests(bench: Bench): Promise<void> {
+  const { isQuick, peers } = bench;
+  const scenario = "publish-and-relay";
+  const seconds = isQuick ? 1 : 10;
+  const kinds = ["chloe" as const, ...peers.filter((kind) => kind === "nchan")];
+  for (const kind of kinds) {
+    const name = "publish: 64 connections, JSON, one subscriber";
+    await measure(bench, { scenario, name, kind }, (target) => ({
+      ...{ kind: "publish", connections: 64, payload: PAYLOAD, seconds, isQuick, target },
+    }));
+  }
+  const sessions = isQuick ? 100 : 1000;
+  const name = `relay: ${count(sessions)} sessions to an app, signed`;
+  try {
+    await using app = await bench.startApp();
+    await using server = await bench.start("chloe", { appUrl: app.url });
+    const job = { kind: "relay", sessions, payload: PAYLOAD, seconds, isQuick } as const;
+    const figures = await bench.load({ ...job, target: server.target });
+    const { taken, unsigned, disordered } = await (await fetch(app.url)).json();
+    const note = `the app took ${count(taken)}, ${unsigned} unsigned, ${disordered} out of order`;
+    bench.report({ scenario, case: name, server: "chloe", figures, note });
+  } catch (error) {
+    bench.fail(scenario, name, "chloe", error);
+  }
+}
+
+/** Whether what one message costs depends on how much there is. */
+async function size(bench: Bench): Promise<void> {
+  const { isQuick } = bench;
+  const scenario = "size";
+  const kind = "chloe";
+  const perSecond = isQuick ? 5000 : 50_000;
+  const crowds = isQuick ? [200, 500] : [1000, 5000, 10_000, 19_000];
+  for (const subscribers of crowds) {
+    const name = `connections: ${count(subscribers)}`;
+    await measure(
+      bench,
+      { scenario, name, kind },
+      (target) => fanOutJob(bench, target, { subscribers, rate: perSecond / subscribers }),
+    );
+  }
+  for (const [name, config] of [["off", RULE], ["on", HISTORY]] as const) {
+    const subscribers = crowds.at(-2)!;
+    await measure(
+      bench,
+      {
+        scenario,
+        name: `history ${name}, ${count(subscribers)} connections`,
+        kind,
+        options: { config },
+      },
+      (target) => fanOutJob(bench, target, { subscribers, rate: perSecond / subscribers }),
+    );
+  }
+  const few = isQuick ? 100 : 1000;
+  const config = `[limits]\nsubscriptions = 1000\n${RULE}`;
+  for (const number of isQuick ? [1, 100] : [1, 10, 100, 1000]) {
+    const channels = Array.from({ length: number }, (_, index) => `bench:${index}`);
+    const name = `channels a session: ${count(number)}, ${count(few)} connections`;
+    await measure(
+      bench,
+      { scenario, name, kind, options: { config } },
+      (target) => fanOutJob(bench, target, { subscribers: few, rate: 20, channels }),
+    );
+  }
+  for (const payload of isQuick ? [16, 16_384] : [16, 256, 1024, 4096, 16_384, 65_500]) {
+    const name = `payload: ${count(payload)} B, ${count(few)} connections`;
+    await measure(
+      bench,
+      { scenario, name, kind },
+      (target) => fanOutJob(bench, target, { subscribers: few, rate: 10, payload }),
+    );
+  }
+}
+
+/** What others notice of a reader that stalls, of a crowd that comes and goes, of a flood. */
+async function pressure(bench: Bench): Promise<void> {
+  const { isQuick } = bench;
+  const scenario = "pressure";
+  const kind = "chloe";
+  const readers = isQuick ? 100 : 300;
+  const heavy = { subscribers: readers, rate: 50, payload: 8192, seconds: isQuick ? 2 : 15 };
+  const light = { subscribers: isQuick ? 200 : 2000, rate: 10 };
+  const runs: [string, Partial<FanOutJob> & { subscribers: number; rate: number }][] = [
+    [`${readers} readers of 400 KB/s`, heavy],
+    [`${readers} readers of 400 KB/s, one in ten stalls`, { ...heavy, stalled: 0.1 }],
+    [`${count(light.subscribers)} readers of 10 msg/s`, light],
+    [
+      `${count(light.subscribers)} readers, and ${isQuick ? 200 : "1,000"} come and go each second`,
+      { ...light, churn: isQuick ? 200 : 1000 },
+    ],
+    [
+      `${count(light.subscribers)} readers, and 16 connections flood another channel`,
+      { ...light, flood: 16 },
+    ],
+  ];
+  for (const [name, job] of runs) {
+    await measure(bench, { scenario, name, kind }, (target) => fanOutJob(bench, target, job));
+  }
+}
+
+/** All scenarios, by the name that runs one alone. */
+export const SCENARIOS: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
+  "fan-out": fanOut,
+  connections,
+  "publish-and-relay": requests,
+  size,
+  pressure,
+};

@@ -1,0 +1,127 @@
+/**
+ * `chloe serve`: the server in the foreground.
+ *
+ * @module
+ */
+import type { Command } from "commander";
+import { getLogger } from "@logtape/logtape";
+import type { Config } from "../config/schema.ts";
+import { type RunningServer, startServer } from "../server.ts";
+import { createWebhookSecret } from "../signing/secrets.ts";
+import { addCommand, type Cli } from "./command.ts";
+import { addConfigOptions, type Options, requireConfig } from "./config_options.ts";
+import { startDemoApp } from "./demo_app.ts";
+import { Failure } from "./failure.ts";
+import { localUrl } from "./health.ts";
+import { configureLogging } from "./logging.ts";
+import { PidFile } from "./pid_file.ts";
+import { type StopSignals, stopSignals } from "./signals.ts";
+import { catchStrays } from "./strays.ts";
+import { VERSION } from "./version.ts";
+
+const logger = getLogger(["chloe", "cli"]);
+
+/** Adds the command to the program. */
+export function addServe(cli: Cli): void {
+  const command = addCommand(cli, "serve", (options) => serve(options, cli))
+    .description("run a server in the foreground, until SIGTERM or SIGINT");
+  addServeOptions(command)
+    .option(
+      "--pid-file <file>",
+      "keep the process id in the first line of this file while the server runs",
+    );
+}
+
+/** Adds the options that `serve` and the daemon's commands share. */
+export function addServeOptions(command: Command): Command {
+  return addConfigOptions(command)
+    .option("--demo", "serve the built-in demo app where no app.url is configured");
+}
+
+async function serve(options: Options, { clientDir }: Cli): Promise<number> {
+  using signals = stopSignals();
+  const { config, warnings, file } = await requireConfig(options);
+  using pidFile = await claimPidFile(options.pidFile);
+  await using _logs = await configureLogging(config.log);
+  using _net = catchStrays();
+  for (const warning of warnings) logger.warn("{warning}", { warning });
+  const withDemo = options.demo === true && config.app.url === undefined;
+  await using server = withDemo
+    ? await startWithDemo(config, clientDir)
+    : await startServer({ config, version: VERSION, clientDir });
+  const url = localUrl(server.hostname, server.port);
+  pidFile?.publish(url);
+  logger.info("Chloe {version} listens on {url} (process {pid}, config file: {file})", {
+    version: VERSION,
+    url: server.url,
+    port: server.port,
+    pid: Deno.pid,
+    file: file ?? "none",
+  });
+  logger.info("Status page: {page}", { page: `${url}/` });
+  logger.info("Say hello to every page that listens: {command}", { command: hello(config, url) });
+  return await serveUntilAsked(server, signals);
+}
+
+async function serveUntilAsked(server: RunningServer, signals: StopSignals): Promise<number> {
+  const signal = await Promise.race([signals.asked, server.finished]);
+  if (signal === undefined) {
+    logger.error("The server ended by itself");
+    return 1;
+  }
+  logger.info("Stopping, asked by {signal}; a second signal ends it at once", { signal });
+  await server.shutdown();
+  logger.info("Stopped");
+  return 0;
+}
+
+async function claimPidFile(path: Options[string]): Promise<PidFile | null> {
+  if (typeof path !== "string") return null;
+  const pidFile = await PidFile.claim(path);
+  if (pidFile === null) {
+    throw new Failure(`Cannot start: a running Chloe holds the pid file ${path}`);
+  }
+  return pidFile;
+}
+
+/** Starts the demo app and a server for it. */
+async function startWithDemo(config: Config, clientDir: string): Promise<RunningServer> {
+  const guarded = config.secret.length + config.api_keys.length > 0;
+  // A config without any keys leaves /send open to this machine; events are signed all the same.
+  const secrets = guarded ? config.secret : [createWebhookSecret()];
+  let chloeUrl = "";
+  const demo = startDemoApp({
+    port: 0,
+    chloeUrl: () => chloeUrl,
+    secrets,
+    signSend: config.secret.length > 0,
+    apiKeys: config.api_keys,
+  });
+  const app: Config["app"] = { ...config.app, url: demo.url, format: "json", events: ["message"] };
+  try {
+    const server = await startServer({
+      config: { ...config, app },
+      version: VERSION,
+      clientDir,
+      demo: true,
+      appSecrets: secrets,
+    });
+    chloeUrl = localUrl(server.hostname, server.port);
+    logger.info("The built-in demo app answers, at {url}", { url: demo.url });
+    const shutdown = async () => {
+      await server.shutdown();
+      await demo.shutdown();
+    };
+    return { ...server, shutdown, [Symbol.asyncDispose]: shutdown };
+  } catch (error) {
+    await demo.shutdown();
+    throw error;
+  }
+}
+
+/** A command that sends something, to be pasted into a terminal. */
+function hello(config: Config, url: string): string {
+  return config.secret.length + config.api_keys.length > 0
+    ? "chloe send hello"
+    : `curl -d 'data=hello' ${url}/send`;
+}

@@ -1,0 +1,203 @@
+import { Hono } from "hono";
+import { errorResponse } from "../web/errors.ts";
+import type { RemoteEnv } from "../web/remote.ts";
+import type { Authenticator, Requester } from "./authentication.ts";
+import { BodyReader } from "../web/body_reader.ts";
+import { checkMessage, type Delivery, parseForm, type Problem } from "./send_schema.ts";
+import type { MessageSender, RequestId, Sent } from "./sender.ts";
+
+/** The longest body that is read. */
+export const MAX_BODY_BYTES = 1024 * 1024;
+
+const MAX_REQUEST_ID = 200;
+
+/** How `/send` is set up. */
+export interface SendOptions {
+  readonly sender: MessageSender;
+  readonly authenticator: Authenticator;
+  /** Whether messages are still taken; default: always. */
+  isOpen?(): boolean;
+  readonly counters?: SendCounters;
+  /** For how long a body is waited for, in milliseconds. Default: 10 s. */
+  readonly bodyTimeoutMs?: number;
+}
+
+/** What `/send` counts, as plain numbers: read on demand, never reset. */
+export class SendCounters {
+  requests = 0;
+  /** Messages sent, repeats included. */
+  messages = 0;
+  /** Requests refused, by status. */
+  readonly refused: Record<number, number> = {};
+}
+
+/** What a request asks for, once it is let in and read. */
+interface Reading {
+  readonly deliveries: readonly Delivery[];
+  readonly answer: (sent: readonly Sent[]) => Response;
+}
+
+/** `POST /send`: the app's messages to browsers. docs/http-api.md is its specification. */
+export function sendRoutes(options: SendOptions): Hono<RemoteEnv> {
+  const { sender, authenticator, isOpen = () => true, counters = new SendCounters() } = options;
+  const bodies = new BodyReader({
+    maxBytes: MAX_BODY_BYTES,
+    ...(options.bodyTimeoutMs !== undefined && { timeoutMs: options.bodyTimeoutMs }),
+  });
+
+  async function answer(request: Request, remoteAddress: string): Promise<Response> {
+    const { headers } = request;
+    if (!isOpen()) return refusal(503, "Cannot send: the server is shutting down");
+    const type = contentType(headers.get("content-type"));
+    if (type === null) {
+      return refusal(
+        415,
+        "Content-Type: must be application/x-www-form-urlencoded or application/json",
+      );
+    }
+    const from: Requester = { headers, remoteAddress };
+    const early = authenticator.byHeaders(from, { takesLegacy: true });
+    if (early?.ok === false) return refusal(401, early.message);
+
+    const body = await bodies.read(request);
+    if (!body.ok) return bodyRefusal(body.status);
+    const text = decode(body.bytes);
+    if (text === null) return refusal(400, "body: is not UTF-8");
+    const form = type === "form" ? parseForm(text) : null;
+
+    const legacyForm = form === null || "status" in form || form.sig === null
+      ? null
+      : { data: String(form.message.data ?? ""), sig: form.sig };
+    const verdict = authenticator.authenticate(from, { body: body.bytes, form: legacyForm });
+    if (!verdict.ok) return refusal(401, verdict.message);
+
+    const reading = form === null
+      ? readJson(text, sender.messageBytes)
+      : readForm(form, sender.messageBytes);
+    if ("status" in reading) return refusal(reading.status, reading.message);
+    const id = headers.get("webhook-id");
+    if (id !== null && (id === "" || id.length > MAX_REQUEST_ID)) {
+      return refusal(400, `webhook-id: must have 1 to ${MAX_REQUEST_ID} characters`);
+    }
+    if (!isOpen()) return refusal(503, "Cannot send: the server is shutting down");
+
+    const requestId: RequestId | undefined = id === null
+      ? undefined
+      : { id, body: body.bytes, untilMs: verdict.goodUntilMs };
+    const result = sender.send(reading.deliveries, requestId);
+    if (!result.ok) return refusal(result.status, result.message);
+    counters.messages += result.sent.length;
+    return reading.answer(result.sent);
+  }
+
+  const routes = new Hono<RemoteEnv>();
+  routes.post("/send", async function send(c) {
+    counters.requests++;
+    const response = await answer(c.req.raw, c.env.remoteAddress);
+    const { status } = response;
+    if (status !== 200) counters.refused[status] = (counters.refused[status] ?? 0) + 1;
+    return response;
+  });
+  routes.all("/send", () => {
+    return errorResponse(
+      405,
+      "method_not_allowed",
+      "POST a message here: curl -d 'data=hello' .../send",
+      { allow: "POST" },
+    );
+  });
+  return routes;
+}
+
+function contentType(header: string | null): "form" | "json" | null {
+  if (header === null) return null;
+  const end = header.indexOf(";");
+  switch ((end < 0 ? header : header.slice(0, end)).trim().toLowerCase()) {
+    case "application/x-www-form-urlencoded":
+      return "form";
+    case "application/json":
+      return "json";
+    default:
+      return null;
+  }
+}
+
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+function decode(bytes: Uint8Array): string | null {
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    return null;
+  }
+}
+
+function readForm(form: ReturnType<typeof parseForm>, messageBytes: number): Reading | Problem {
+  if ("status" in form) return form;
+  const delivery = checkMessage(form.message, { messageBytes });
+  if ("status" in delivery) return delivery;
+  return { deliveries: [delivery], answer: formAnswer };
+}
+
+function readJson(text: string, messageBytes: number): Reading | Problem {
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    return { status: 400, message: "body: is not JSON" };
+  }
+  if (!Array.isArray(body)) {
+    const delivery = checkMessage(body, { messageBytes });
+    if ("status" in delivery) return delivery;
+    return { deliveries: [delivery], answer: (sent) => jsonAnswer(sent[0]) };
+  }
+  if (body.length === 0) return { status: 400, message: "body: has no message in it" };
+  const deliveries: Delivery[] = [];
+  for (const [index, message] of body.entries()) {
+    const delivery = checkMessage(message, { messageBytes, path: `[${index}].` });
+    if ("status" in delivery) return delivery;
+    deliveries.push(delivery);
+  }
+  return { deliveries, answer: jsonAnswer };
+}
+
+function formAnswer(): Response {
+  return new Response("success", { headers: { "content-type": "text/plain; charset=utf-8" } });
+}
+
+function jsonAnswer(value: unknown): Response {
+  return new Response(`${JSON.stringify(value)}\n`, {
+    headers: { "content-type": "application/json" },
+  });
+}
+
+const CODES = {
+  400: "bad_request",
+  401: "unauthorized",
+  409: "conflict",
+  413: "too_large",
+  415: "unsupported_media_type",
+  503: "unavailable",
+} as const;
+
+function refusal(status: keyof typeof CODES, message: string): Response {
+  return errorResponse(
+    status,
+    CODES[status],
+    message,
+    status === 401
+      ? { "www-authenticate": "Bearer" }
+      : status === 503
+      ? { "retry-after": "1" }
+      : {},
+  );
+}
+
+/** What is left of the body is not read: the connection ends with it. */
+function bodyRefusal(status: 408 | 413): Response {
+  return status === 413
+    ? errorResponse(413, "too_large", `body: is over ${MAX_BODY_BYTES} bytes`, {
+      connection: "close",
+    })
+    : errorResponse(408, "timeout", "body: did not arrive in time", { connection: "close" });
+}

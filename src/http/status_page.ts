@@ -1,0 +1,68 @@
+import { Hono } from "hono";
+import type { RemoteEnv } from "../web/remote.ts";
+import { builtFile, readBuilt } from "./client_files.ts";
+
+/** What the page's parts may do: nothing that does not come from this server, and nothing inline. */
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
+
+const PAGE_HEADERS: Readonly<Record<string, string>> = {
+  "cache-control": "no-cache",
+  "content-security-policy": POLICY,
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-resource-policy": "same-origin",
+  "referrer-policy": "no-referrer",
+  "x-frame-options": "DENY",
+};
+
+const PARTS: Readonly<Record<string, string>> = {
+  "/status.css": "text/css; charset=utf-8",
+  "/status.js": "text/javascript; charset=utf-8",
+  "/status.svg": "image/svg+xml",
+};
+
+/** What the status page says. */
+export interface StatusPageOptions {
+  /** The folder of the built client files. */
+  readonly dir: string;
+  readonly version: string;
+  /** Whether the demo app is the app: the page then lets a line travel. */
+  readonly demo: boolean;
+  /** Whether `/send` asks for a key: the page's example shows one then. */
+  readonly guarded?: boolean;
+}
+
+/**
+ * `GET /`: a page that says that Chloe is up, and its parts. All are read here, once.
+ *
+ * @throws Error where a file is missing.
+ */
+export function statusPage(
+  { dir, version, demo, guarded = false }: StatusPageOptions,
+): Hono<RemoteEnv> {
+  const html = new TextDecoder().decode(readBuilt(dir, "status.html"))
+    .replace("__VERSION__", () => escapeHtml(version))
+    .replace("__DEMO__", String(demo))
+    .replace("__GUARDED__", String(guarded));
+
+  const routes = new Hono<RemoteEnv>();
+  const serve = (body: Uint8Array<ArrayBuffer>, type: string) =>
+    builtFile(body, { type, headers: PAGE_HEADERS });
+  routes.get("/", serve(new TextEncoder().encode(html), "text/html; charset=utf-8"));
+  for (const [path, type] of Object.entries(PARTS)) {
+    routes.get(path, serve(readBuilt(dir, path.slice(1)), type));
+  }
+  return routes;
+}
+
+function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
+}

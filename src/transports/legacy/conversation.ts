@@ -1,0 +1,37 @@
+import { toJson } from "../../protocol/json.ts";
+import type { LegacyMessage } from "../../protocol/legacy.ts";
+import { ALL_CHANNEL } from "../../protocol/channel_name.ts";
+import { enter } from "../../hub/admission.ts";
+import { sendToApp, utf8LengthExceeds } from "../../hub/commands.ts";
+import type { Session } from "../../hub/session.ts";
+import type { Gateway } from "../gateway.ts";
+
+/**
+ * Does what a message asks: `channel-subscribe` subscribes, any other type goes to the app. Protocol 1 has no
+ * words for a refusal; it is counted.
+ */
+export function takeLegacyMessage(
+  gateway: Gateway,
+  session: Session,
+  message: LegacyMessage,
+): void {
+  const { hub, commands } = gateway;
+  hub.counters.framesIn++;
+  session.heard();
+  if (message.type === "channel-subscribe") {
+    const label = message.channel ?? "";
+    // Everybody is in /all already.
+    if (label === ALL_CHANNEL) return;
+    return enter(commands, session, label, { label }, (_name, refusal) => {
+      if (refusal !== null) hub.counters.framesRefused++;
+    });
+  }
+  const data = toJson(message.data);
+  if (data === null || utf8LengthExceeds(data, commands.messageBytes)) {
+    hub.counters.framesRefused++;
+    return;
+  }
+  sendToApp(commands, session, data, (outcome) => {
+    if (!outcome.ok) hub.counters.framesRefused++;
+  });
+}

@@ -1,0 +1,207 @@
+import { getLogger } from "@logtape/logtape";
+import { type Close, CLOSES, ProtocolError } from "../protocol/codes.ts";
+import { errorText } from "../web/error_text.ts";
+import type { Entry } from "../hub/entry.ts";
+import type { Hub } from "../hub/hub.ts";
+import type { Session } from "../hub/session.ts";
+import type { Timed } from "../hub/timer_wheel.ts";
+import type { Transport } from "../hub/transport.ts";
+
+const logger = getLogger(["chloe", "transports", "websocket"]);
+
+/** A socket is handed at most this much more than its peer took: what Deno holds cannot be taken back. */
+const MAX_AHEAD_BYTES = 64 * 1024;
+
+/** A socket that has no session by then, and does not wait for one, is closed. */
+const SESSION_WITHIN_MS = 10_000;
+
+/** Close codes by which a browser says why it closes (RFC 6455, section 7.4.1). */
+const NORMAL = 1000;
+const GOING_AWAY = 1001;
+
+/**
+ * What a page that goes away leaves of its session's grace time: it cannot come back itself, but another tab
+ * may go on for it, and a reload should not look as if its user had left.
+ */
+const GOING_AWAY_GRACE_MS = 10_000;
+
+/**
+ * A WebSocket as a session's transport. One object is all there is per connection: it is also the socket's
+ * event listener, so that ten thousand connections hold no closures.
+ */
+export abstract class SocketTransport implements Transport, Timed {
+  abstract readonly kind: string;
+  // Used by the timer wheel.
+  dueAt = 0;
+  slot = -1;
+  readonly oneShot = false;
+  protected readonly socket: WebSocket;
+  protected session: Session | null = null;
+  readonly #hub: Hub;
+  #pending = "";
+  /** We said goodbye, or the peer did. */
+  #closing = false;
+  #gone = false;
+  /** What came while the app was asked about the session, and how long that is. */
+  #early: string[] | null = null;
+  #earlyLength = 0;
+  readonly #maxEarlyLength: number;
+
+  /** @param maxEarlyLength Bound of what is kept while the app is asked about the session. */
+  constructor(socket: WebSocket, hub: Hub, maxEarlyLength: number) {
+    this.socket = socket;
+    this.#hub = hub;
+    this.#maxEarlyLength = maxEarlyLength;
+    hub.counters.connections++;
+    hub.wheel.schedule(this, hub.now() + SESSION_WITHIN_MS);
+    socket.binaryType = "arraybuffer";
+    for (const type of ["open", "message", "close", "error"]) socket.addEventListener(type, this);
+  }
+
+  /** The socket is open. */
+  protected abstract opened(): void;
+  /** A text message came, of whatever length. May throw a ProtocolError, which ends the connection. */
+  protected abstract take(text: string): void;
+  /** The last words of this transport's protocol to a peer that broke it. */
+  protected abstract lastWords(error: ProtocolError): string | null;
+  /** The socket is open, and there is no session yet. */
+  protected overdue(): void {}
+
+  /** Called by the timer wheel. */
+  onTimer(): void {
+    if (this.#closing || this.session !== null || this.#early !== null) return;
+    // Of a handshake that was broken off Deno 2.9 says nothing at all.
+    if (this.socket.readyState === WebSocket.CONNECTING) this.#onClose();
+    else this.overdue();
+  }
+
+  /** Goes on with `session`; what comes until it is there waits for it. */
+  protected goOnWith(session: Session | Promise<Session>): void {
+    this.#hub.wheel.cancel(this);
+    if (!(session instanceof Promise)) {
+      this.session = session;
+      return;
+    }
+    this.#early = [];
+    session.then((session) => {
+      const early = this.#early ?? [];
+      this.#early = null;
+      if (this.#closing) return session.detach(this);
+      this.session = session;
+      for (const text of early) {
+        if (!this.#closing) this.take(text);
+      }
+    }).catch((error) => this.fail(error));
+  }
+
+  /** Whether what comes has to wait for the session. */
+  protected get isWaiting(): boolean {
+    return this.#early !== null;
+  }
+
+  /** Keeps a text until the session is there. */
+  protected keepForLater(text: string): void {
+    this.#earlyLength += text.length;
+    if (this.#earlyLength > this.#maxEarlyLength) {
+      throw new ProtocolError("too_large", CLOSES.tooBig);
+    }
+    this.#early!.push(text);
+  }
+
+  /** The listener of all of the socket's events. An exception that left it would end the process. */
+  handleEvent(event: Event): void {
+    try {
+      switch (event.type) {
+        case "open":
+          return this.opened();
+        case "message":
+          return this.#onMessage((event as MessageEvent).data);
+        case "close":
+          return this.#onClose((event as CloseEvent).code);
+        case "error": // a handshake that was broken off: Deno 2.7 says nothing more
+          if (this.socket.readyState === WebSocket.CLOSED) return this.#onClose();
+      }
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  get isClosing(): boolean {
+    return this.#closing;
+  }
+
+  get writable(): boolean {
+    return this.socket.readyState === WebSocket.OPEN &&
+      this.socket.bufferedAmount + this.#pending.length < MAX_AHEAD_BYTES;
+  }
+
+  write(entry: Entry): void {
+    this.#pending = this.#pending === "" ? entry.text : `${this.#pending}\n${entry.text}`;
+  }
+
+  flush(): void {
+    const text = this.#pending;
+    this.#pending = "";
+    this.send(text);
+  }
+
+  control(frame: string): void {
+    this.send(frame);
+  }
+
+  protected send(text: string): void {
+    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(text);
+  }
+
+  close(close: Close, farewell: string | null): void {
+    this.session = null;
+    this.#pending = "";
+    if (this.#closing) return;
+    this.#closing = true;
+    this.#hub.counters.connectionsClosing++;
+    if (farewell !== null) this.send(farewell);
+    if (this.socket.readyState <= WebSocket.OPEN) this.socket.close(close.code, close.reason);
+    this.#hub.wheel.cancel(this);
+  }
+
+  /** Ends the connection and its session because of `error`. */
+  protected fail(error: unknown): void {
+    const session = this.session;
+    session?.flush();
+    if (error instanceof ProtocolError) {
+      logger.debug("Closed a connection: {message}", { message: error.message });
+      this.#hub.counters.framesRefused++;
+      this.#hub.counters.countClose(error.close.code);
+      this.close(error.close, this.lastWords(error));
+    } else {
+      this.#hub.counters.faults++;
+      logger.error("Cannot go on with a connection: {error}", { error: errorText(error) });
+      this.#hub.counters.countClose(CLOSES.fault.code);
+      this.close(CLOSES.fault, null);
+    }
+    session?.end(null);
+  }
+
+  #onMessage(data: unknown): void {
+    if (this.#closing) return;
+    if (typeof data !== "string") {
+      throw new ProtocolError("bad_frame", CLOSES.binary, CLOSES.binary.reason);
+    }
+    if (this.#early === null) this.take(data);
+    else this.keepForLater(data);
+  }
+
+  /** @param code What the peer said, where it said anything. */
+  #onClose(code?: number): void {
+    if (this.#gone) return; // Deno 2.9 may say it twice
+    this.#gone = true;
+    this.#hub.wheel.cancel(this);
+    this.#hub.counters.connections--;
+    if (this.#closing) this.#hub.counters.connectionsClosing--;
+    this.#closing = true;
+    const session = this.session;
+    this.session = null;
+    if (code === NORMAL) session?.end(null);
+    else session?.detach(this, code === GOING_AWAY ? GOING_AWAY_GRACE_MS : undefined);
+  }
+}

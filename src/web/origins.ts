@@ -1,0 +1,80 @@
+import { hostName, isLoopbackHost } from "./loopback.ts";
+
+/** Whether a page may speak with Chloe. */
+export type OriginVerdict =
+  | {
+    readonly allowed: true;
+    /** The origin to name in `access-control-allow-origin`, where the page is of another one. */
+    readonly cors: string | null;
+  }
+  | { readonly allowed: false; readonly origin: string };
+
+/** Decides on a request by its headers. */
+export type OriginPolicy = (headers: Headers) => OriginVerdict;
+
+/** Who may connect from a browser. */
+export interface OriginOptions {
+  /** Origins as a browser names them; `*` stands for one or more labels of a host, or alone for all. */
+  readonly origins: readonly string[];
+  /**
+   * Whether a secret or a key is configured. While there is none, Chloe is on a developer's own machine: it
+   * lets pages of loopback origins in, and takes a name for its own only if it is a loopback name, so that a
+   * name that was rebound to 127.0.0.1 opens nothing.
+   */
+  readonly guarded: boolean;
+}
+
+/**
+ * A policy for WebSockets and cross-origin requests alike. A request without `Origin` is not from another
+ * origin's page, unless `Sec-Fetch-Site` says so; it may be a GET by a page of the host that it names.
+ */
+export function originPolicy({ origins, guarded }: OriginOptions): OriginPolicy {
+  const patterns = origins.map(originExpression);
+  const isListed = (origin: string) => patterns.some((pattern) => pattern.test(origin));
+  return function decide(headers) {
+    const origin = headers.get("origin");
+    const host = headers.get("host");
+    if (origin === null) {
+      if (headers.get("sec-fetch-site") === "cross-site") {
+        return { allowed: false, origin: "(not named)" };
+      }
+      const own = `http://${host}`;
+      return guarded || host === null || isLoopbackHost(hostName(host) ?? "") || isListed(own)
+        ? { allowed: true, cors: null }
+        : { allowed: false, origin: own };
+    }
+    if (isListed(origin)) return { allowed: true, cors: origin };
+    const url = parseOrigin(origin);
+    if (url !== null) {
+      if (isSameHost(url, host) && (guarded || isLoopbackHost(hostName(host) ?? ""))) {
+        return { allowed: true, cors: null };
+      }
+      if (!guarded && isLoopbackHost(url.hostname)) return { allowed: true, cors: origin };
+    }
+    return { allowed: false, origin };
+  };
+}
+
+function parseOrigin(origin: string): URL | null {
+  try {
+    return new URL(origin);
+  } catch {
+    return null; // "null", of a sandboxed page or a file
+  }
+}
+
+/** Whether `Host` names the origin's host and port; the scheme may have been changed by a proxy. */
+function isSameHost(origin: URL, host: string | null): boolean {
+  if (host === null) return false;
+  try {
+    return new URL(`${origin.protocol}//${host}`).host === origin.host;
+  } catch {
+    return false;
+  }
+}
+
+function originExpression(pattern: string): RegExp {
+  if (pattern === "*") return /^/;
+  const source = pattern.replace(/[\\^$.+?()[\]{}|/-]/g, "\\$&").replaceAll("*", "[^/:@]+");
+  return new RegExp(`^${source}$`, "i");
+}
