@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import type { ServerFrame } from "../src/protocol/frames.ts";
 import { connectByPoll, poll, post } from "./support/polls.ts";
 import { startTestServer, type TestServer } from "./support/server.ts";
-import { SessionClient, TRANSPORTS } from "./support/session_client.ts";
+import { ConnectRefused, SessionClient, TRANSPORTS } from "./support/session_client.ts";
 import { eventually } from "./support/within.ts";
 
 /** Sends each number as a message of its own request, so that each may travel alone. */
@@ -124,10 +124,36 @@ for (const transport of TRANSPORTS) {
     await takeNumbers(client, 1, 5);
     client.acknowledge();
     await client.subscribe("x"); // answered, so the line before it was taken
-    await using liar = new SessionClient(server);
-    const connected = await liar.connect(transport, { resume: client.secret, received: 0 });
+    // Who does not say what it has would need all of it.
+    await using forgetful = new SessionClient(server);
+    const connected = await forgetful.connect(transport, { resume: client.secret });
     assertEquals(connected.resumed, false);
     assertNotEquals(connected.session, client.session);
+  });
+
+  Deno.test(`${transport}: a connect that comes after its session went on is refused and begins none`, async () => {
+    await using server = await startTestServer();
+    await using client = new SessionClient(server);
+    await client.connect("websocket", { subscribe: { news: {} } });
+    await sendNumbers(server, 1, 5);
+    await takeNumbers(client, 1, 5);
+    client.acknowledge();
+    await client.subscribe("x"); // answered, so the line before it was taken
+
+    // On its way since before the acknowledgement: its page gave it up for the transport that it has.
+    await using late = new SessionClient(server);
+    const connecting = late.connect(transport, {
+      resume: client.secret,
+      received: 1,
+      subscribe: { news: {} },
+    });
+    const { code } = await assertRejects(() => connecting, ConnectRefused);
+    assertEquals(code, transport === "websocket" ? 3501 : 409);
+
+    // Nobody is there twice, and what is not for the session does not reach it.
+    assertEquals(await server.send({ channel: "news", data: 6, except: client.session }), 0);
+    assertEquals(await server.send({ channel: "news", data: 7 }), 1);
+    assertEquals(await client.nextData(), 7);
   });
 
   Deno.test(`${transport}: lets go of what is not acknowledged past the bound, not of the session`, async () => {

@@ -178,14 +178,16 @@ export class Gateway {
         if (claims === null && hub.isTokenOver(session)) {
           throw new ProtocolError("token_expired", CLOSES.tokenExpired);
         }
+        // It says less than its page did since: it comes late, and its page listens to another transport.
+        if ((connect.received ?? Infinity) < session.outbox.acknowledged) {
+          throw new ProtocolError("taken_over", CLOSES.replaced);
+        }
         if (this.goOn(session, connect.received ?? 0)) {
           const granted = claims === null ? [] : applyToken(hub, session, claims);
           return this.#welcome(session, transport, connect, { resumed: true, granted });
         }
-        // Its page cannot come back to it any more; one that says less than it did before was overtaken.
-        if ((connect.received ?? 0) >= session.outbox.acknowledged) {
-          session.end(session.transport === null ? null : CLOSES.replaced);
-        }
+        // Its page cannot come back to it any more.
+        session.end(session.transport === null ? null : CLOSES.replaced);
       }
       // Also where too much was let go: what was not for that session is not for the one that follows it.
       if (isOwn) formerId = hub.idOfSecret(connect.resume);

@@ -211,6 +211,8 @@ function statusOf(code: ErrorCode, later: boolean): number {
     case "bad_token":
     case "token_expired":
       return 401;
+    case "taken_over":
+      return 409;
     default:
       return later ? 503 : 400;
   }
