@@ -182,10 +182,7 @@ export class Gateway {
           const granted = claims === null ? [] : applyToken(hub, session, claims);
           return this.#welcome(session, transport, connect, { resumed: true, granted });
         }
-        // Its page cannot come back to it any more; one that says less than it did before was overtaken.
-        if ((connect.received ?? 0) >= session.outbox.acknowledged) {
-          session.end(session.transport === null ? null : CLOSES.replaced);
-        }
+        endUnlessOvertaken(session, connect.received ?? 0);
       }
       // Also where too much was let go: what was not for that session is not for the one that follows it.
       if (isOwn) formerId = hub.idOfSecret(connect.resume);
@@ -340,7 +337,7 @@ export class Gateway {
   #welcome(
     session: Session,
     transport: Transport,
-    { subscribe = {} }: Connect,
+    { subscribe = {}, received = 0 }: Connect,
     { resumed, data, granted = [] }: { resumed: boolean; data?: Json; granted?: readonly string[] },
   ): Session | Promise<Session> {
     const { hub } = this;
@@ -358,6 +355,12 @@ export class Gateway {
     const connected = (members: readonly string[]): Session => {
       // The app or the grace time ended it while somebody was asked.
       if (session.ended) throw new ProtocolError("unknown_session", CLOSES.fault);
+      // Meanwhile the old transport may have taken so much, unheard, that what its page lacks was let go.
+      if (resumed && received < session.outbox.base) {
+        hub.wheel.schedule(session, hub.now() + hub.bounds.graceMs);
+        endUnlessOvertaken(session, received);
+        throw new ProtocolError("unknown_session", CLOSES.fault);
+      }
       if (hub.isTokenOver(session)) {
         hub.wheel.schedule(session, hub.now() + hub.bounds.graceMs);
         throw new ProtocolError("token_expired", CLOSES.tokenExpired);
@@ -399,6 +402,15 @@ export class Gateway {
 /** Whether a token, where there is one, is of the user whose session this is. */
 function isSameUser(session: Session, claims: ConnectionClaims | null): boolean {
   return claims === null || claims.user === session.tokenUser;
+}
+
+/**
+ * Ends a session to which its page cannot come back any more. A request that says less than the page said before
+ * was overtaken by a later one: with that the page may have gone on.
+ */
+function endUnlessOvertaken(session: Session, received: number): void {
+  if (received < session.outbox.acknowledged) return;
+  session.end(session.transport === null ? null : CLOSES.replaced);
 }
 
 /** The frames that tell a peer without a session why it is turned away. */
