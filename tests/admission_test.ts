@@ -471,9 +471,10 @@ Deno.test("An EventSource's token is looked at like everybody's", async () => {
 class DoorRig extends GatewayRig {
   readonly #asked: { channel: string; answer: (permission: Permission) => void }[];
 
-  constructor() {
+  constructor(options: GatewayRigOptions = {}) {
     const asked: { channel: string; answer: (permission: Permission) => void }[] = [];
     super({
+      ...options,
       uplink: {
         message: () => {},
         subscribe: (_session, { channel }, answer) => void asked.push({ channel, answer }),
@@ -508,6 +509,29 @@ for (const transport of TRANSPORTS) {
     assertEquals(Object.keys(subscribed).sort(), ["news", "own-a", "own-b"]);
     assertEquals(subscribed["own-b"]?.error?.code, "forbidden");
     assertEquals([await client.nextData(), await client.nextData()], [1, 2]);
+  });
+
+  Deno.test(`${transport}: a resume during which too much is let go brings back nothing, and says so`, async () => {
+    await using rig = new DoorRig({ bounds: { unacknowledgedBytes: 1024 } });
+    await using client = new SessionClient(rig);
+    await client.connect("websocket", { subscribe: { news: {} } });
+    const { session } = client;
+    const resuming = client.resume(transport, { subscribe: { "own-a": {} } });
+    const answer = await rig.asked();
+    // The old transport takes it, to which nobody listens any more.
+    rig.publish("news", "x".repeat(2000));
+    await eventually(
+      () => Promise.resolve(rig.hub.counters.entriesTrimmed === 1 || undefined),
+      "the end of what is kept",
+    );
+    answer({ ok: true });
+    await assertRejects(() => resuming, ConnectRefused);
+    const again = await client.resume(transport);
+    assertEquals([again.resumed, again.session === session], [false, false]);
+    client.dropTransport();
+    await rig.allGone();
+    rig.pass(20_000);
+    assertEquals([rig.hub.sessions.size, rig.hub.wheel.size], [0, 0]);
   });
 
   Deno.test(`${transport}: a page that goes while the app is asked about a channel leaves nothing`, async () => {

@@ -220,7 +220,7 @@ Deno.test("EventSource: a refusal has a status, a code, and words", async () => 
   await using app = MisbehavingApp.start();
   await using server = await startTestServer({
     ...ASKS,
-    app: { url: app.url, timeout: "300ms", retry_for: "0s" },
+    app: { url: app.url, timeout: "2s", retry_for: "0s" },
   });
   using _first = await TestEventSource.open(server, ["one:1"]);
   const refused = async (
@@ -315,7 +315,7 @@ Deno.test("EventSource: a token says who reads, and opens what it names", async 
 Deno.test("EventSource: a stream ends with its token, and with the next one nothing is lost", async () => {
   await using server = await startTestServer(ASKS);
   const claims = { sub: "ada", channels: ["private:1"] };
-  const ends = await bearer({ ...claims, exp: Date.now() / 1000 + 1 });
+  const ends = await bearer({ ...claims, exp: Date.now() / 1000 + 3 });
   using source = await TestEventSource.open(server, ["private:1"], ends);
   await send(server, "private:1", "one");
   assertEquals(await source.take(1), ["message: one"]);

@@ -79,6 +79,24 @@ export async function daemonState(pidFile: string): Promise<PidFileState> {
   }
 }
 
+/**
+ * As {@linkcode daemonState}; but a server that is only starting is waited for until it has said where it is, or
+ * has ended.
+ *
+ * @param options.pause For tests: what passes between two looks.
+ */
+export async function settledState(
+  pidFile: string,
+  { timeoutMs, pause: rest = pause }: { timeoutMs: number; pause?: () => Promise<void> },
+): Promise<PidFileState> {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    const found = await daemonState(pidFile);
+    if (found.state !== "running" || found.url !== null || Date.now() >= deadline) return found;
+    await rest();
+  }
+}
+
 /** Keeps the flags of a start beside its pid file, so that a restart is one of the same server. */
 export async function rememberStart(pidFile: string, options: Options): Promise<void> {
   // Flags hold no secrets: everyone on the machine can read a process's flags.

@@ -15,6 +15,14 @@ export type PidFileState =
   | { readonly state: "stale"; readonly pid: number | null }
   | { readonly state: "running"; readonly pid: number | null; readonly url: string | null };
 
+/** How often a file is tried that somebody else holds: another that is starting lets it go at once. */
+const MAX_ATTEMPTS = 5;
+
+/** How often one is tried that is only being looked at: on a busy machine that may take a while. */
+const MAX_LOOKS = 500;
+
+const PAUSE_MS = 20;
+
 /** The pid file of this process. Disposing removes it. */
 export class PidFile implements Disposable {
   readonly #path: string;
@@ -28,21 +36,28 @@ export class PidFile implements Disposable {
   /**
    * Makes the file, and its folder, and locks it; `null` where a living server holds it. Throws what the
    * file system throws.
+   *
+   * @param options.pause For tests: what passes between two attempts.
    */
-  static async claim(path: string): Promise<PidFile | null> {
+  static async claim(
+    path: string,
+    { pause = wait }: { pause?: () => Promise<void> } = {},
+  ): Promise<PidFile | null> {
     await Deno.mkdir(dirname(path), { recursive: true });
-    // A look at the file by readPidFile() holds a lock for a moment: one refusal is not yet an answer.
-    for (let attempt = 0; attempt < 5; attempt++) {
-      if (attempt > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    for (let attempts = 0, looks = 0;;) {
       const file = await Deno.open(path, { read: true, write: true, create: true, mode: 0o644 });
-      if (await file.tryLock(true) && await isAt(file, path)) {
+      const isLocked = await file.tryLock(true);
+      if (isLocked && await isAt(file, path)) {
         const pidFile = new PidFile(path, file);
         pidFile.#write([Deno.pid]);
         return pidFile;
       }
+      // A look at the file by readPidFile() shares its lock for a moment: that is no server.
+      const isLookedAt = !isLocked && await file.tryLock(false);
       file.close();
+      if (isLookedAt ? ++looks >= MAX_LOOKS : ++attempts >= MAX_ATTEMPTS) return null;
+      await pause();
     }
-    return null;
   }
 
   /** Adds the URL at which this machine reaches the server. */
@@ -64,6 +79,10 @@ export class PidFile implements Disposable {
     }
     this.#file.close();
   }
+}
+
+function wait(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
 }
 
 /** Whether `file` still is what stands at `path`: the one before us may have removed it as it ended. */

@@ -29,6 +29,22 @@ Deno.test("PidFile.claim() gives up where another holds the file", async () => {
   assertEquals(await PidFile.claim(path), null);
 });
 
+Deno.test("PidFile.claim() waits for those who only look at the file, however slow they are", async () => {
+  await using folder = await makeFolder();
+  const path = `${folder.path}/chloe.pid`;
+  await Deno.writeTextFile(path, "1\n");
+  const readers = [await Deno.open(path), await Deno.open(path)];
+  for (const reader of readers) assertEquals(await reader.tryLock(false), true);
+  let pauses = 0;
+  const pause = () => {
+    if (++pauses === 20) { for (const reader of readers) reader.close(); }
+    return Promise.resolve();
+  };
+  using file = await PidFile.claim(path, { pause });
+  assertEquals([file !== null, pauses], [true, 20]);
+  assertEquals(await readPidFile(path), { state: "running", pid: Deno.pid, url: null });
+});
+
 Deno.test("PidFile removes the file when it is disposed of", async () => {
   await using folder = await makeFolder();
   const path = `${folder.path}/chloe.pid`;

@@ -8,8 +8,8 @@ import { configArguments, type Options, requireConfig } from "./config_options.t
 import {
   addDaemonOptions,
   daemonFiles,
-  daemonState,
   rememberStart,
+  settledState,
   startDaemon,
 } from "./daemon.ts";
 import { Failure } from "./failure.ts";
@@ -31,7 +31,7 @@ export async function start(options: Options): Promise<number> {
   const { warnings, file } = await requireConfig(options);
   for (const warning of warnings) complain(warning);
   const files = daemonFiles(options);
-  const before = await daemonState(files.pidFile);
+  const before = await settledState(files.pidFile, { timeoutMs: START_TIMEOUT_MS });
   if (before.state === "running") {
     say(`Chloe is running already${at(before)}`);
     return 0;
@@ -54,7 +54,7 @@ export async function start(options: Options): Promise<number> {
     return 0;
   }
   // Of two starts at once the other may have been first.
-  const after = await daemonState(files.pidFile);
+  const after = await settledState(files.pidFile, { timeoutMs: START_TIMEOUT_MS });
   if (after.state === "running") {
     say(`Chloe is running already${at(after)}`);
     return 0;

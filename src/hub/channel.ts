@@ -30,8 +30,8 @@ export class Group {
     return this.#text.length >= MAX_BATCH_LENGTH;
   }
 
-  /** Queues the batch for every member but `except`. */
-  endBatch(except: Session | null): void {
+  /** Queues the batch for every member but those in `except`; `null`: for all. */
+  endBatch(except: readonly Session[] | null): void {
     const lines = this.#lines;
     if (lines === 0) return;
     const { slow } = this.channel.rule;
@@ -40,15 +40,15 @@ export class Group {
     this.#lines = 0;
     if (slow === "keep_latest") return this.#endWithLatest(entry, except);
     for (const session of this.members) {
-      if (session !== except) session.enqueue(entry);
+      if (except === null || !except.includes(session)) session.enqueue(entry);
     }
   }
 
-  #endWithLatest(entry: Entry, except: Session | null): void {
+  #endWithLatest(entry: Entry, except: readonly Session[] | null): void {
     const last = entry.lines === 1 ? entry : new Entry(this.#last, 1, this.channel);
     this.#last = "";
     for (const session of this.members) {
-      if (session === except) continue;
+      if (except?.includes(session)) continue;
       if (session.isBehind) session.replaceWaiting(this, last, entry.lines - 1);
       else session.enqueue(entry);
     }
@@ -120,7 +120,7 @@ export class Channel {
     return full;
   }
 
-  endBatch(except: Session | null = null): void {
+  endBatch(except: readonly Session[] | null = null): void {
     // Backwards: a slow reader that ends here may be the last of its group, which is then taken out.
     for (let i = this.groups.length - 1; i >= 0; i--) this.groups[i]!.endBatch(except);
   }

@@ -30,8 +30,8 @@ export interface Kept {
   readonly by: string | null;
   /** The id of the session that was not to get it. */
   readonly except: string | null;
-  /** The id of the session that continued that one, where one did. */
-  readonly heir: string | null;
+  /** The ids of the sessions that continued that one. */
+  readonly heirs: readonly string[];
   /** When it was published, on the hub's clock. */
   readonly atMs: number;
   /** What it counts for. */
@@ -43,6 +43,8 @@ export interface Recovery {
   readonly recovered: boolean;
   readonly messages: readonly Kept[];
 }
+
+const NONE: readonly string[] = [];
 
 const NOT_RECOVERED: Recovery = { recovered: false, messages: [] };
 
@@ -108,8 +110,8 @@ export class History implements Timed {
     let bytes = 0;
     for (let i = this.#indexAfter(since.offset); i < this.#messages.length; i++) {
       const message = this.#messages[i]!;
-      const { except, heir } = message;
-      if (except !== null && isExcepted(except) || heir !== null && isExcepted(heir)) continue;
+      const { except, heirs } = message;
+      if (except !== null && isExcepted(except) || heirs.some(isExcepted)) continue;
       bytes += message.bytes - MESSAGE_OVERHEAD_BYTES;
       if (bytes > Math.min(maxBytes, MAX_RECOVERY_BYTES)) return NOT_RECOVERED;
       messages.push(message);
@@ -241,22 +243,23 @@ export class HistoryStore {
   add(
     history: History,
     data: string,
-    { except, heir = null, by = null }: {
+    { except, heirs = NONE, by = null }: {
       except: string | null;
-      heir?: string | null;
+      heirs?: readonly string[];
       by?: string | null;
     },
   ): Position {
     const utf8Length = Buffer.byteLength(data);
     // V8 keeps text that is not Latin-1 at two bytes a character.
     const textBytes = utf8Length === data.length ? utf8Length : data.length * 2;
-    const names = (by?.length ?? 0) + 2 * ((except?.length ?? 0) + (heir?.length ?? 0));
+    let names = (by?.length ?? 0) + 2 * (except?.length ?? 0);
+    for (const heir of heirs) names += 2 * heir.length;
     const bytes = textBytes + names + MESSAGE_OVERHEAD_BYTES;
     const atMs = this.#options.now();
     const { pool } = history;
     if (pool.stored.delete(history.name)) pool.bytes -= history.bytes;
     else pool.bytes += overheadOf(history);
-    history.push({ offset: history.offset + 1, data, by, except, heir, atMs, bytes });
+    history.push({ offset: history.offset + 1, data, by, except, heirs, atMs, bytes });
     while (history.size > history.rule.size) history.shift();
     pool.stored.set(history.name, history);
     pool.bytes += history.bytes;

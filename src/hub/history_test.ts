@@ -318,6 +318,22 @@ Deno.test("Hub.publish() excepts the session that continues another though that 
   assertEquals(rig.publish("chat", 2, old.id), 0); // it is itself again
 });
 
+Deno.test("Hub.publish() excepts all that continue a session, and that one while it is there", () => {
+  const rig = rigOf();
+  const old = rig.open(["chat"]);
+  const heirs = [1, 2].map(() => rig.open(["chat"], { formerId: old.session.id }));
+  const other = rig.open(["chat"]);
+  const since = rig.hub.positionOf("chat")!;
+  assertEquals(rig.publish("chat", 1, old.session.id), 1);
+  assertEquals(rig.publishToAll(2, old.session.id), 1);
+  rig.endTurn();
+  const data = [old, ...heirs, other].map(({ transport }) => transport.data);
+  assertEquals(data, [[], [], [], [1, 2]]);
+  for (const { session } of [old, ...heirs]) {
+    assertEquals(recovered(rig, "chat", since, session.id), []);
+  }
+});
+
 Deno.test("Hub.recover() gives up past 128 KiB, not counting what is not for the session", () => {
   const rig = rigOf();
   const data = "x".repeat(1022);

@@ -19,6 +19,9 @@ const HISTORY_BYTES = 64 * 1024 * 1024;
 
 const NO_DETAILS: PushDetails = { position: null, by: null };
 
+const NOBODY: readonly Session[] = [];
+const NONE: readonly string[] = [];
+
 /**
  * Sessions, channels, and what travels between them. It knows no HTTP, makes no promise, and does nothing by
  * itself but what its options' schedulers call back for.
@@ -35,8 +38,8 @@ export class Hub implements SessionHost {
   readonly #options: HubOptions;
   readonly #all: Channel;
   readonly #listener: HubListener | null;
-  /** Sessions by the one that they continue. */
-  readonly #heirs = new Map<string, Session>();
+  /** Sessions by the one that they continue: more than one where `connect` came again. */
+  readonly #heirs = new Map<string, Set<Session>>();
   readonly #turn: Turn;
 
   constructor(options: HubOptions) {
@@ -100,12 +103,8 @@ export class Hub implements SessionHost {
       this.#turn.endBatchOf(this.#all);
       session.all = this.#all.join(session, ALL_CHANNEL);
     }
-    if (session.formerId !== null) this.#heirs.set(session.formerId, session);
-    if (user !== null) {
-      const sessions = this.users.get(user);
-      if (sessions === undefined) this.users.set(user, new Set([session]));
-      else sessions.add(session);
-    }
+    if (session.formerId !== null) addTo(this.#heirs, session.formerId, session);
+    if (user !== null) addTo(this.users, user, session);
     return session;
   }
 
@@ -141,19 +140,13 @@ export class Hub implements SessionHost {
     if (session.released) return;
     session.released = true;
     if (session.tokenEnd !== null) this.wheel.cancel(session.tokenEnd);
-    if (session.formerId !== null && this.#heirs.get(session.formerId) === session) {
-      this.#heirs.delete(session.formerId);
-    }
+    if (session.formerId !== null) removeFrom(this.#heirs, session.formerId, session);
     if (!session.isWatcher) this.#listener?.ended(session, close);
     for (const group of session.groups.values()) this.#leave(session, group);
     session.groups.clear();
     if (session.all !== null) this.#leave(session, session.all);
     session.all = null;
-    if (session.user !== null) {
-      const sessions = this.users.get(session.user);
-      sessions?.delete(session);
-      if (sessions?.size === 0) this.users.delete(session.user);
-    }
+    if (session.user !== null) removeFrom(this.users, session.user, session);
   }
 
   /**
@@ -389,9 +382,7 @@ export class Hub implements SessionHost {
    */
   publish(target: Target, data: string, except?: string, by: string | null = null): number {
     this.counters.messagesPublished++;
-    const excepted = except === undefined
-      ? null
-      : this.#heirs.get(except) ?? this.sessions.get(except) ?? null;
+    const excepted = except === undefined ? NOBODY : this.#exceptedBy(except);
     switch (target.kind) {
       case "all":
         return this.#publishTo(this.#all, data, excepted, NO_DETAILS);
@@ -402,28 +393,40 @@ export class Hub implements SessionHost {
         if (channel?.presence?.isDirty) this.#turn.tellPresence(channel);
         // Who continues the session that was named is remembered as well, for its own heirs. Not in its place:
         // its page may not have heard of that heir, and come back with the named one's secret.
-        const heir = excepted === null || excepted.id === except ? null : excepted.id;
-        const position = this.#remember(name, channel, data, { except: except ?? null, heir, by });
+        const heirs = idsBut(except, excepted);
+        const position = this.#remember(name, channel, data, { except: except ?? null, heirs, by });
         if (channel === undefined) return 0;
         const more = position === null && by === null ? NO_DETAILS : { position, by };
         return this.#publishTo(channel, data, excepted, more);
       }
       case "session": {
         const session = this.sessions.get(target.session);
-        if (session === undefined || session === excepted) return 0;
+        if (session === undefined || excepted.includes(session)) return 0;
         this.sendTo(session, session.codec.push(null, data));
         return 1;
       }
       case "user": {
         let matched = 0;
         for (const session of this.users.get(target.user) ?? []) {
-          if (session === excepted) continue;
+          if (excepted.includes(session)) continue;
           this.sendTo(session, session.codec.push(null, data));
           matched++;
         }
         return matched;
       }
     }
+  }
+
+  /**
+   * Whom a message is not for that is not for the session with this id: that one, and those that continue it.
+   * All of them: which of them its page goes on with nobody here can tell. A `connect` that was given up may
+   * come late and begin another, though the session that it names is alive.
+   */
+  #exceptedBy(id: string): readonly Session[] {
+    const named = this.sessions.get(id);
+    const heirs = this.#heirs.get(id);
+    if (heirs === undefined) return named === undefined ? NOBODY : [named];
+    return named === undefined ? [...heirs] : [named, ...heirs];
   }
 
   /** Keeps a message where its channel remembers. @returns Where it stands. */
@@ -433,7 +436,7 @@ export class Hub implements SessionHost {
     data: string,
     about: {
       readonly except: string | null;
-      readonly heir: string | null;
+      readonly heirs: readonly string[];
       readonly by: string | null;
     },
   ): Position | null {
@@ -448,15 +451,17 @@ export class Hub implements SessionHost {
   #publishTo(
     channel: Channel,
     data: string,
-    excepted: Session | null,
+    excepted: readonly Session[],
     more: PushDetails,
   ): number {
     this.#turn.endBatchUnlessOf(channel);
-    if (excepted !== null && this.#isIn(channel, excepted)) {
+    if (excepted.length > 0 && excepted.some((session) => this.#isIn(channel, session))) {
       this.#turn.endBatch();
       // Slow readers end with a batch, so who is in is counted after it.
-      const isCounted = this.#isIn(channel, excepted) && !excepted.isWatcher;
-      const matched = channel.size - (isCounted ? 1 : 0);
+      let matched = channel.size;
+      for (const session of excepted) {
+        if (this.#isIn(channel, session) && !session.isWatcher) matched--;
+      }
       channel.add(data, more);
       channel.endBatch(excepted);
       return matched;
@@ -492,4 +497,22 @@ export class Hub implements SessionHost {
   flush(): void {
     this.#turn.flush();
   }
+}
+
+/** The ids of `sessions` but for one. */
+function idsBut(id: string | undefined, sessions: readonly Session[]): readonly string[] {
+  if (sessions.length === 0 || sessions.length === 1 && sessions[0]!.id === id) return NONE;
+  return sessions.map((session) => session.id).filter((each) => each !== id);
+}
+
+function addTo(sets: Map<string, Set<Session>>, key: string, session: Session): void {
+  const set = sets.get(key);
+  if (set === undefined) sets.set(key, new Set([session]));
+  else set.add(session);
+}
+
+function removeFrom(sets: Map<string, Set<Session>>, key: string, session: Session): void {
+  const set = sets.get(key);
+  set?.delete(session);
+  if (set?.size === 0) sets.delete(key);
 }

@@ -178,16 +178,12 @@ export class Gateway {
         if (claims === null && hub.isTokenOver(session)) {
           throw new ProtocolError("token_expired", CLOSES.tokenExpired);
         }
-        // It says less than its page did since: it comes late, and its page listens to another transport.
-        if ((connect.received ?? Infinity) < session.outbox.acknowledged) {
-          throw new ProtocolError("taken_over", CLOSES.replaced);
-        }
+        refuseLate(session, connect);
         if (this.goOn(session, connect.received ?? 0)) {
           const granted = claims === null ? [] : applyToken(hub, session, claims);
           return this.#welcome(session, transport, connect, { resumed: true, granted });
         }
-        // Its page cannot come back to it any more.
-        session.end(session.transport === null ? null : CLOSES.replaced);
+        endUnreachable(session);
       }
       // Also where too much was let go: what was not for that session is not for the one that follows it.
       if (isOwn) formerId = hub.idOfSecret(connect.resume);
@@ -342,11 +338,12 @@ export class Gateway {
   #welcome(
     session: Session,
     transport: Transport,
-    { subscribe = {} }: Connect,
+    connect: Connect,
     { resumed, data, granted = [] }: { resumed: boolean; data?: Json; granted?: readonly string[] },
   ): Session | Promise<Session> {
     const { hub } = this;
     if (resumed) hub.counters.sessionsResumed++;
+    const { subscribe = {}, received = 0 } = connect;
     const asked = new Set(Object.keys(subscribe).map(channelName));
     const begins = granted.filter((name) => !asked.has(name)).map((name) => {
       // Who is in stays in; who is not hears why.
@@ -360,6 +357,13 @@ export class Gateway {
     const connected = (members: readonly string[]): Session => {
       // The app or the grace time ended it while somebody was asked.
       if (session.ended) throw new ProtocolError("unknown_session", CLOSES.fault);
+      // Meanwhile the old transport may have taken so much, unheard, that what its page lacks was let go.
+      if (resumed && received < session.outbox.base) {
+        hub.wheel.schedule(session, hub.now() + hub.bounds.graceMs);
+        refuseLate(session, connect);
+        endUnreachable(session);
+        throw new ProtocolError("unknown_session", CLOSES.fault);
+      }
       if (hub.isTokenOver(session)) {
         hub.wheel.schedule(session, hub.now() + hub.bounds.graceMs);
         throw new ProtocolError("token_expired", CLOSES.tokenExpired);
@@ -401,6 +405,21 @@ export class Gateway {
 /** Whether a token, where there is one, is of the user whose session this is. */
 function isSameUser(session: Session, claims: ConnectionClaims | null): boolean {
   return claims === null || claims.user === session.tokenUser;
+}
+
+/**
+ * Refuses a `connect` that says less than its page said since: it comes late, and its page listens to another
+ * transport.
+ */
+function refuseLate(session: Session, { received = Infinity }: Connect): void {
+  if (received < session.outbox.acknowledged) {
+    throw new ProtocolError("taken_over", CLOSES.replaced);
+  }
+}
+
+/** Ends a session to which its page cannot come back any more. */
+function endUnreachable(session: Session): void {
+  session.end(session.transport === null ? null : CLOSES.replaced);
 }
 
 /** The frames that tell a peer without a session why it is turned away. */

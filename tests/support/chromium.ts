@@ -26,7 +26,7 @@ const FLAGS = [
   "--disable-sync",
 ];
 
-/** How long anything on a page may take; far beyond what a loaded machine needs. */
+/** How long a start, and anything on a page, may take; far beyond what a loaded machine needs. */
 const PATIENCE_MS = 60_000;
 
 /** Chromium for one test. */
@@ -73,7 +73,7 @@ export function chromiumTest(name: string, run: (browser: ChromiumBrowser) => Pr
 export async function launchChromium(): Promise<Browser> {
   const executablePath = findProgram("CHLOE_BROWSER", BROWSERS);
   if (executablePath === null) throw new Error(`Cannot find Chromium: none of ${BROWSERS}`);
-  return await chromium.launch({ executablePath, args: FLAGS });
+  return await chromium.launch({ executablePath, args: FLAGS, timeout: PATIENCE_MS });
 }
 
 /** A page whose complaints are kept. */
