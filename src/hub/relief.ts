@@ -5,8 +5,8 @@ import type { Session, SessionBounds } from "./session.ts";
 /** Room is made down to this share of the bound, so that it is not looked for again with each message. */
 const LOW_WATER = 7 / 8;
 
-/** All sessions are looked through at most this often. */
-const EVERY_MS = 100;
+/** Where too little room could be made, it is looked for again after this time. */
+const AGAIN_MS = 100;
 
 /** What is kept of each session for a resume, as shares of its own bound: the next where one is not enough. */
 const KEPT_SHARES = [1 / 4, 1 / 16, 0];
@@ -57,7 +57,7 @@ export class Relief {
       if (!this.#isEased && !this.#trim()) this.#endSlow();
     } finally {
       this.#isMaking = false;
-      this.#nextAt = now() + EVERY_MS;
+      if (!this.#isEased) this.#nextAt = now() + AGAIN_MS;
     }
     return queued.bytes <= maxBytes;
   }
