@@ -11,8 +11,12 @@ const AGAIN_MS = 100;
 /** What is kept of each session for a resume, as shares of its own bound: the next where one is not enough. */
 const KEPT_SHARES = [1 / 4, 1 / 16, 0];
 
-/** A reader for which more waits than this share of its own bound may be ended for the sake of all others. */
+/**
+ * A reader for which more waits than this share of its own bound, or of that of all, may be ended for the sake
+ * of the others.
+ */
 const SLOW_SHARE = 1 / 8;
+const SLOW_SHARE_OF_ALL = 1 / 16;
 
 /** What relief is made of. */
 export interface ReliefOptions {
@@ -80,8 +84,8 @@ export class Relief {
   }
 
   #endSlow(): void {
-    const { sessions, bounds } = this.#options;
-    const mayWait = bounds.unwrittenBytes * SLOW_SHARE;
+    const { sessions, bounds, maxBytes } = this.#options;
+    const mayWait = Math.min(bounds.unwrittenBytes * SLOW_SHARE, maxBytes * SLOW_SHARE_OF_ALL);
     const slow: { readonly session: Session; readonly bytes: number }[] = [];
     for (const session of sessions.values()) {
       const { outbox } = session;
