@@ -28,6 +28,7 @@ import { Hub } from "./hub/hub.ts";
 import { CLOSED_RULE, OPEN_RULE, ruleBook } from "./hub/rules.ts";
 import { sessionKeys } from "./hub/session_keys.ts";
 import { Lifecycle } from "./lifecycle.ts";
+import { addressLimit, commandPace, queuedBytes, sendLimit } from "./limits.ts";
 import { createTokens, type Tokens } from "./tokens/tokens.ts";
 import { Gateway } from "./transports/gateway.ts";
 import { legacyRoutes } from "./transports/legacy/routes.ts";
@@ -100,6 +101,7 @@ export async function startServer(
       isOpenWithoutRule(config) ? OPEN_RULE : CLOSED_RULE,
     ),
     historyBytes: config.history.max_bytes,
+    queuedBytes: queuedBytes(config),
     boot,
     listener: lifecycle,
     maxSubscriptions: config.limits.subscriptions,
@@ -135,6 +137,7 @@ export async function startServer(
     tokens,
     maxBytes: config.limits.max_bytes,
     messageBytes: config.limits.message_bytes,
+    pace: commandPace(config),
     draining: false,
   };
   const gateway = new Gateway({
@@ -144,6 +147,7 @@ export async function startServer(
     admit: link?.admit ?? null,
     tokenRequired: config.token.required,
     maxConnections,
+    addressLimit: addressLimit(config, maxConnections),
   });
 
   const { secret: legacySecret, from } = config.legacy;
@@ -156,7 +160,11 @@ export async function startServer(
   const apiCounters = new ApiCounters();
   let isOpen = true;
   const app = createApp([
-    sendRoutes({ sender, authenticator, isOpen: () => isOpen, counters: sendCounters }),
+    sendRoutes({
+      ...{ sender, authenticator, counters: sendCounters },
+      isOpen: () => isOpen,
+      limit: sendLimit(config, hub.counters.limitsHit),
+    }),
     apiRoutes({
       hub,
       authenticator,

@@ -57,6 +57,7 @@ Deno.test("loadConfig() has the documented defaults", async () => {
       unwritten_bytes: 262_144,
       unacknowledged_bytes: 262_144,
       subscriptions: 500,
+      commands_per_second: 100,
     },
     channel: [],
     history: { max_bytes: 67_108_864 },

@@ -126,6 +126,27 @@ const limits = z.strictObject({
     kind: "number",
     doc: "the most connections at once; by default the limit of open files less 500",
   }),
+  connections_per_address: z.int().min(0).max(10_000_000).optional().register(keyDocs, {
+    kind: "number",
+    doc: "the most from one address (IPv6: /64); 0: any; by default 500 from each public one",
+  }),
+  commands_per_second: z.int().min(0).max(1_000_000).prefault(100).register(keyDocs, {
+    kind: "number",
+    doc: "how many commands a session may send each second, over a while; 0: any number",
+  }),
+  commands_burst: z.int().min(1).max(10_000_000).optional().register(keyDocs, {
+    kind: "number",
+    doc: "how many at once; by default twice limits.subscriptions, 1000 at the least",
+  }),
+  queued_bytes: size({ min: "1MiB", max: "64GiB" }).optional().register(keyDocs, {
+    kind: "text",
+    doc:
+      "what may wait for all sessions together; by default a quarter of V8's heap, 512MiB at most",
+  }),
+  send_per_second: z.int().min(1).max(10_000_000).optional().register(keyDocs, {
+    kind: "number",
+    doc: "how many requests to /send one key may make a second; by default any number",
+  }),
 });
 
 const history = z.strictObject({

@@ -34,6 +34,8 @@ export type Verdict =
   | {
     readonly ok: true;
     readonly by: "key" | "signature" | "legacy" | "loopback";
+    /** Which of the configured keys or secrets it was, by its place: `key 0`. Not the key itself. */
+    readonly key: string;
     /** Until when the same signed request would be let in again, in milliseconds; 0 without signature. */
     readonly goodUntilMs: number;
   }
@@ -76,7 +78,8 @@ export class Authenticator {
     const authorization = headers.get("authorization");
     if (authorization !== null && this.#keys.size > 0) {
       const [, key] = /^bearer +(\S+) *$/i.exec(authorization) ?? [];
-      if (key !== undefined && this.#keys.has(key)) return { ok: true, by: "key", goodUntilMs: 0 };
+      const place = key === undefined ? -1 : this.#keys.find(key);
+      if (place >= 0) return { ok: true, by: "key", key: `key ${place}`, goodUntilMs: 0 };
     }
     if (this.#verify !== null && headers.has("webhook-signature")) return null;
     if (takesLegacy && this.#legacy?.from(remoteAddress)) return null;
@@ -111,14 +114,14 @@ export class Authenticator {
       const verified = this.#verify({ headers, body }, this.#now());
       if (verified.ok) {
         const goodUntilMs = (verified.timestampS + TOLERANCE_S) * 1000;
-        return { ok: true, by: "signature", goodUntilMs };
+        return { ok: true, by: "signature", key: `secret ${verified.key}`, goodUntilMs };
       }
       return refused(SIGNATURE_HELP[verified.reason]);
     }
     if (form && this.#legacy?.from(remoteAddress)) {
       const expected = legacySignature(form.data, this.#legacy.secret);
       return equalInConstantTime(form.sig.toLowerCase(), expected)
-        ? { ok: true, by: "legacy", goodUntilMs: 0 }
+        ? { ok: true, by: "legacy", key: "legacy", goodUntilMs: 0 }
         : refused("sig: must be the MD5 in hexadecimal of the data followed by legacy.secret");
     }
     return refused("Cannot let you in: a form must have 'sig', anything else an api key");
@@ -156,7 +159,7 @@ function loopbackVerdict(headers: Headers, remoteAddress: string): Verdict {
       return refused(`${name}: requests through a proxy are not let in; ${REMEDY}`);
     }
   }
-  return { ok: true, by: "loopback", goodUntilMs: 0 };
+  return { ok: true, by: "loopback", key: "loopback", goodUntilMs: 0 };
 }
 
 const REMEDY = "configure a secret or api_keys (see 'chloe secret')";

@@ -43,10 +43,10 @@ function help(verdict: Verdict): string {
 Deno.test("Authenticator lets in each of its keys", () => {
   const apiKeys = [createApiKey(), createApiKey()];
   const authenticator = setUp({ apiKeys });
-  for (const key of apiKeys) {
+  for (const [place, key] of apiKeys.entries()) {
     for (const authorization of [`Bearer ${key}`, `bearer  ${key}`]) {
       const verdict = ask(authenticator, { authorization }, { remoteAddress: "192.0.2.1" });
-      assertEquals(verdict, { ok: true, by: "key", goodUntilMs: 0 });
+      assertEquals(verdict, { ok: true, by: "key", key: `key ${place}`, goodUntilMs: 0 });
     }
   }
 });
@@ -71,10 +71,11 @@ Deno.test("Authenticator refuses another key, and another scheme", () => {
 Deno.test("Authenticator lets in what is signed with any of its secrets", () => {
   const secrets = [createWebhookSecret(), createWebhookSecret()];
   const authenticator = setUp({ secrets, apiKeys: [createApiKey()] });
-  for (const secret of secrets) {
+  for (const [place, secret] of secrets.entries()) {
     assertEquals(ask(authenticator, signed(secret), { remoteAddress: "192.0.2.1" }), {
       ok: true,
       by: "signature",
+      key: `secret ${place}`,
       goodUntilMs: NOW_MS + 300_000,
     });
   }
@@ -108,7 +109,7 @@ Deno.test("Authenticator takes a form of 2011 from its addresses, where the rout
   const form = { data: "größe", sig: legacySignature("größe", secret) };
   for (const remoteAddress of ["127.0.0.1", "::1", "10.1.2.3", "::ffff:10.1.2.3"]) {
     const verdict = ask(authenticator, {}, { form, remoteAddress });
-    assertEquals(verdict, { ok: true, by: "legacy", goodUntilMs: 0 }, remoteAddress);
+    assertEquals(verdict, { ok: true, by: "legacy", key: "legacy", goodUntilMs: 0 }, remoteAddress);
   }
   assertEquals(ask(authenticator, {}, { form, remoteAddress: "192.0.2.1" }).ok, false);
   const upperCase = { ...form, sig: form.sig.toUpperCase() };
@@ -136,7 +137,8 @@ Deno.test("Authenticator without secret and key lets in this machine's own progr
   const authenticator = setUp();
   const hosts = ["localhost", "localhost:8901", "127.0.0.1:8901", "[::1]:8901", "LOCALHOST"];
   for (const host of hosts) {
-    assertEquals(ask(authenticator, { host }), { ok: true, by: "loopback", goodUntilMs: 0 }, host);
+    const verdict = ask(authenticator, { host });
+    assertEquals(verdict, { ok: true, by: "loopback", key: "loopback", goodUntilMs: 0 }, host);
   }
   assertEquals(ask(authenticator, LOCAL, { remoteAddress: "::ffff:127.0.0.1" }).ok, true);
   // The server's own page, and an address typed into a browser.

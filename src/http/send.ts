@@ -4,6 +4,7 @@ import type { RemoteEnv } from "../web/remote.ts";
 import type { Authenticator, Requester } from "./authentication.ts";
 import { BodyReader } from "../web/body_reader.ts";
 import { checkMessage, type Delivery, parseForm, type Problem } from "./send_schema.ts";
+import type { SendLimit } from "./send_limit.ts";
 import type { MessageSender, RequestId, Sent } from "./sender.ts";
 
 /** The longest body that is read. */
@@ -18,6 +19,8 @@ export interface SendOptions {
   /** Whether messages are still taken; default: always. */
   isOpen?(): boolean;
   readonly counters?: SendCounters;
+  /** How often each key may be used; default: as often as it likes. */
+  readonly limit?: SendLimit | null;
   /** For how long a body is waited for, in milliseconds. Default: 10 s. */
   readonly bodyTimeoutMs?: number;
 }
@@ -39,7 +42,13 @@ interface Reading {
 
 /** `POST /send`: the app's messages to browsers. docs/http-api.md is its specification. */
 export function sendRoutes(options: SendOptions): Hono<RemoteEnv> {
-  const { sender, authenticator, isOpen = () => true, counters = new SendCounters() } = options;
+  const {
+    sender,
+    authenticator,
+    isOpen = () => true,
+    counters = new SendCounters(),
+    limit = null,
+  } = options;
   const bodies = new BodyReader({
     maxBytes: MAX_BODY_BYTES,
     ...(options.bodyTimeoutMs !== undefined && { timeoutMs: options.bodyTimeoutMs }),
@@ -70,6 +79,8 @@ export function sendRoutes(options: SendOptions): Hono<RemoteEnv> {
       : { data: String(form.message.data ?? ""), sig: form.sig };
     const verdict = authenticator.authenticate(from, { body: body.bytes, form: legacyForm });
     if (!verdict.ok) return refusal(401, verdict.message);
+    const waitS = limit?.take(verdict.key) ?? 0;
+    if (waitS > 0) return tooFast(waitS);
 
     const reading = form === null
       ? readJson(text, sender.messageBytes)
@@ -190,6 +201,15 @@ function refusal(status: keyof typeof CODES, message: string): Response {
       : status === 503
       ? { "retry-after": "1" }
       : {},
+  );
+}
+
+function tooFast(waitS: number): Response {
+  return errorResponse(
+    429,
+    "too_fast",
+    "Cannot take more than limits.send_per_second requests of one key: wait, or send arrays",
+    { "retry-after": String(waitS) },
   );
 }
 

@@ -11,6 +11,8 @@ export interface Publisher {
    * @returns How many sessions it was queued for.
    */
   publish(target: Target, data: string, except?: string): number;
+  /** Whether there is room for what is published; default: always. */
+  hasRoom?(): boolean;
 }
 
 /** How a message went. */
@@ -79,6 +81,14 @@ export class MessageSender {
       const known = this.#store.find(requestKey(request.id), requestDigest);
       if (known.kind === "conflict") return conflict("webhook-id", request.id);
       if (known.kind === "repeat") return { ok: true, sent: JSON.parse(known.answer) };
+    }
+
+    if (this.#publisher.hasRoom?.() === false) {
+      return {
+        ok: false,
+        status: 503,
+        message: "Cannot queue more: too much waits for readers (limits.queued_bytes), try later",
+      };
     }
 
     // First whether each may be sent, then the sending: nothing can fail in between.

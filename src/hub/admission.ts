@@ -161,7 +161,10 @@ function ask({ hub }: CommandContext, session: Session, channel: string): Questi
   const asking = session.asking ??= new Set();
   // Who is in already takes no other place.
   const size = session.groups.has(channel) ? 0 : session.groups.size;
-  if (size + asking.size >= hub.maxSubscriptions) return null;
+  if (size + asking.size >= hub.maxSubscriptions) {
+    hub.counters.limitsHit.subscriptions++;
+    return null;
+  }
   const question = { channel, isCancelled: false, wasAdmitted: false, isOutdated: false };
   asking.add(question);
   return question;

@@ -1,10 +1,11 @@
 import { ALL_CHANNEL, channelName } from "../protocol/channel_name.ts";
 import type { ChannelClaims, ConnectionClaims } from "../protocol/claims.ts";
 import { CLOSES, errorBody, type ErrorCode, ProtocolError } from "../protocol/codes.ts";
-import type { Command } from "../protocol/frames.ts";
+import type { Command, Json } from "../protocol/frames.ts";
 import { toJson } from "../protocol/json.ts";
 import { parseFrame } from "../protocol/native.ts";
 import { cancelAsking, enter, subscribedText } from "./admission.ts";
+import type { CommandPace } from "./command_pace.ts";
 import type { Hub } from "./hub.ts";
 import { presenceText } from "./presence.ts";
 import type { Session } from "./session.ts";
@@ -59,6 +60,8 @@ export interface CommandContext {
   readonly maxBytes: number;
   /** Bound of the data of one message, in bytes of its JSON text. */
   readonly messageBytes: number;
+  /** How fast each session may send. Default: as fast as it likes. */
+  readonly pace?: CommandPace | null;
   /** True once the server is on its way out: it takes nothing new for the app. */
   draining: boolean;
 }
@@ -72,7 +75,7 @@ export interface CommandContext {
  */
 export function takeLine(context: CommandContext, session: Session, line: string): void {
   const { hub } = context;
-  hub.counters.framesIn++;
+  countFrame(context, session);
   const tooLong = utf8LengthExceeds(line, context.maxBytes);
   const frame = parseFrame(line);
   switch (frame.kind) {
@@ -93,12 +96,31 @@ export function takeLine(context: CommandContext, session: Session, line: string
         if (frame.id > session.lastId + 1) return refuse(hub, session, frame.id, "out_of_order");
         session.lastId = frame.id;
       }
-      if (tooLong) return refuse(hub, session, frame.id, "too_large");
+      if (!mayCommand(context, session)) return refuse(hub, session, frame.id, "too_fast");
+      if (tooLong) {
+        hub.counters.limitsHit.maxBytesRefused++;
+        return refuse(hub, session, frame.id, "too_large");
+      }
       if (frame.kind === "bad") {
         return refuse(hub, session, frame.id, frame.error.code, frame.error.message);
       }
       return carryOut(context, session, frame.id, frame.command);
   }
+}
+
+/**
+ * Notes that something came from a session, whatever it is.
+ *
+ * @throws ProtocolError where it is far too much.
+ */
+export function countFrame({ hub, pace }: CommandContext, session: Session): void {
+  hub.counters.framesIn++;
+  pace?.takeFrame(session, hub.now(), hub.counters);
+}
+
+/** Whether a session may have something done now; counts it. */
+export function mayCommand({ hub, pace }: CommandContext, session: Session): boolean {
+  return pace?.takeCommand(session, hub.now(), hub.counters) ?? true;
 }
 
 /**
@@ -140,19 +162,16 @@ function carryOut(
     if (!rule.clientsPublish) return refuse(hub, session, id, "forbidden");
     if (name === ALL_CHANNEL) return refuse(hub, session, id, "bad_channel");
     if (!isInside(hub, session, name)) return refuse(hub, session, id, "not_subscribed");
-    const data = toJson(command.publish.data);
-    if (data === null || utf8LengthExceeds(data, context.messageBytes)) {
-      return refuse(hub, session, id, "too_large");
-    }
+    const data = dataText(context, command.publish.data);
+    if (data === null) return refuse(hub, session, id, "too_large");
+    if (!hub.hasRoom()) return refuse(hub, session, id, "busy");
     const by = rule.presence === null ? null : authorText(session);
     hub.publish({ kind: "channel", channel: name }, data, undefined, by);
     return answer(hub, session, id, "{}");
   }
   if ("send" in command) {
-    const data = toJson(command.send.data);
-    if (data === null || utf8LengthExceeds(data, context.messageBytes)) {
-      return refuse(hub, session, id, "too_large");
-    }
+    const data = dataText(context, command.send.data);
+    if (data === null) return refuse(hub, session, id, "too_large");
     return sendToApp(context, session, data, (outcome) => {
       if (session.ended) return;
       if (!outcome.ok) return refuse(hub, session, id, outcome.code);
@@ -168,6 +187,14 @@ function carryOut(
   }
   if (!isInside(hub, session, name)) return refuse(hub, session, id, "not_subscribed");
   answer(hub, session, id, presenceText(presence));
+}
+
+/** What a browser says, as JSON text; `null`, and counted, where that is too long. */
+export function dataText({ hub, messageBytes }: CommandContext, data: Json): string | null {
+  const text = toJson(data);
+  if (text !== null && !utf8LengthExceeds(text, messageBytes)) return text;
+  hub.counters.limitsHit.messageBytes++;
+  return null;
 }
 
 /** Who publishes: told only where it is told anyway who is there. */

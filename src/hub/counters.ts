@@ -1,3 +1,6 @@
+import { AddressCounts } from "./address_counts.ts";
+import { LimitsHit } from "./limits_hit.ts";
+
 /** What the hub and its transports count, as plain numbers: read on demand, never reset. */
 export class Counters {
   /** Sessions begun, brought back by resume, and ended, whatever the cause. */
@@ -38,8 +41,29 @@ export class Counters {
   connections = 0;
   /** Sockets and streams that were told to close and did not yet: each still holds a file. */
   connectionsClosing = 0;
+  /** Every refusal, drop and close because of a limit, by its reason. */
+  readonly limitsHit = new LimitsHit();
   /** Closes by code. */
   readonly closes: Record<number, number> = {};
+
+  readonly #byAddress = new AddressCounts();
+
+  /** A connection began. @param address Who it counts for; `""`: nobody. */
+  enter(address: string): void {
+    this.connections++;
+    this.#byAddress.add(address);
+  }
+
+  /** A connection is over. @param address As it was when it began. */
+  leave(address: string): void {
+    this.connections--;
+    this.#byAddress.remove(address);
+  }
+
+  /** How many connections an address holds now. */
+  connectionsOf(address: string): number {
+    return this.#byAddress.of(address);
+  }
 
   countClose(code: number): void {
     this.closes[code] = (this.closes[code] ?? 0) + 1;

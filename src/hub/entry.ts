@@ -12,6 +12,10 @@ const encoder = new TextEncoder();
 export class Entry {
   /** What this entry counts for in a session's bounds: its length in UTF-8. */
   readonly bytes: number;
+  /** What its text takes: V8 keeps text that is not Latin-1 at two bytes a character. */
+  readonly memory: number;
+  /** Used by who counts what is queued: how many outboxes hold it. */
+  holders = 0;
   /**
    * Held weakly, or an entry that waits to be acknowledged would cost twice what it counts for. Whoever is
    * given it in the same turn is given the same one.
@@ -31,6 +35,7 @@ export class Entry {
     readonly missed: number = 0,
   ) {
     this.bytes = Buffer.byteLength(text);
+    this.memory = this.bytes === text.length ? this.bytes : 2 * text.length;
   }
 
   /** The bytes of this entry as one server-sent event, made at the first call. */

@@ -3,12 +3,15 @@ import type { Codec, PushDetails, Revocation } from "../protocol/codec.ts";
 import { type Close, CLOSES, type ErrorCode } from "../protocol/codes.ts";
 import type { Position } from "../protocol/frames.ts";
 import { Channel, type Group } from "./channel.ts";
+import { AddressCounts } from "./address_counts.ts";
 import { Counters } from "./counters.ts";
 import { Entry } from "./entry.ts";
 import { Grant, TokenEnd } from "./grant.ts";
 import { type History, HistoryStore, type Recovery } from "./history.ts";
 import { Presence, type PresenceSnapshot } from "./presence.ts";
 import type { HubListener, HubOptions, Placement, Target } from "./hub_options.ts";
+import { QueuedBytes } from "./queued_bytes.ts";
+import { Relief } from "./relief.ts";
 import type { ChannelRule } from "./rules.ts";
 import { Session, type SessionBounds, type SessionHost, type SessionOptions } from "./session.ts";
 import { TimerWheel } from "./timer_wheel.ts";
@@ -35,24 +38,45 @@ export class Hub implements SessionHost {
   readonly histories: HistoryStore;
   readonly bounds: SessionBounds;
   readonly wheel: TimerWheel;
+  readonly queued = new QueuedBytes();
+  /** How many sessions each address has that there is a limit for. */
+  readonly sessionsByAddress = new AddressCounts();
+  readonly #relief: Relief;
   readonly #options: HubOptions;
   readonly #all: Channel;
   readonly #listener: HubListener | null;
   /** Sessions by the one that they continue: more than one where `connect` came again. */
   readonly #heirs = new Map<string, Set<Session>>();
   readonly #turn: Turn;
+  readonly #endTurn = () => {
+    this.#turn.flush();
+    // Answers are queued as well as messages, and nobody asks before whether there is room for them.
+    this.#relief.hasRoom();
+  };
 
   constructor(options: HubOptions) {
     this.#options = options;
     this.bounds = options.bounds;
     this.wheel = new TimerWheel(options.now());
-    this.#turn = new Turn(options);
+    this.#turn = new Turn({
+      onTurnEnd: () => options.onTurnEnd(this.#endTurn),
+      onRetry: (retry) => options.onRetry(retry),
+    });
     this.#listener = options.listener ?? null;
     this.histories = new HistoryStore({
       maxBytes: options.historyBytes ?? HISTORY_BYTES,
       boot: options.boot ?? "0",
       wheel: this.wheel,
       now: () => this.now(),
+    });
+    this.#relief = new Relief({
+      queued: this.queued,
+      maxBytes: options.queuedBytes ?? Infinity,
+      bounds: this.bounds,
+      counters: this.counters,
+      sessions: this.sessions,
+      now: () => this.now(),
+      flush: () => this.#turn.flush(),
     });
     const rule = options.rules.of(ALL_CHANNEL);
     this.#all = new Channel(ALL_CHANNEL, { rule, history: null, presence: null });
@@ -98,6 +122,7 @@ export class Hub implements SessionHost {
     const { user = null } = options;
     const session = new Session(this, { id: this.createId(), codec, ...options });
     this.sessions.set(session.id, session);
+    this.sessionsByAddress.add(session.addressKey);
     this.counters.sessionsOpened++;
     if (!session.isWatcher) {
       this.#turn.endBatchOf(this.#all);
@@ -132,7 +157,7 @@ export class Hub implements SessionHost {
 
   forget(session: Session, close: Close | null): void {
     this.release(session, close);
-    this.sessions.delete(session.id);
+    if (this.sessions.delete(session.id)) this.sessionsByAddress.remove(session.addressKey);
     this.counters.sessionsEnded++;
   }
 
@@ -191,12 +216,16 @@ export class Hub implements SessionHost {
     if (name === ALL_CHANNEL) return "bad_channel";
     const { label = name, info = null, untilMs, appKnows = false } = entry;
     if (!session.groups.has(name)) {
-      if (session.groups.size >= this.#options.maxSubscriptions) return "too_many_subscriptions";
+      if (session.groups.size >= this.#options.maxSubscriptions) {
+        this.counters.limitsHit.subscriptions++;
+        return "too_many_subscriptions";
+      }
       // First: slow readers end with a batch, and the channel with the last of them.
       this.#turn.endBatchOf(this.channels.get(name));
       const channel = this.channels.get(name) ?? this.#makeChannel(name);
       if (channel.size >= channel.rule.maxSubscribers && !session.isWatcher) {
         this.#forgetEmpty(channel);
+        this.counters.limitsHit.maxSubscribers++;
         return "channel_full";
       }
       if (channel.rule.slow !== "close") session.outbox.keepWaiting(name);
@@ -371,6 +400,16 @@ export class Hub implements SessionHost {
   }
 
   // Messages
+
+  /**
+   * Whether another message may be queued: too much may wait already. Room is made where that can be; a no is
+   * counted.
+   */
+  hasRoom(): boolean {
+    if (this.#relief.hasRoom()) return true;
+    this.counters.limitsHit.queuedBytesRefused++;
+    return false;
+  }
 
   /**
    * Publishes a message. It is on its way when this returns: nothing can refuse it any more.

@@ -46,6 +46,8 @@ export interface HubOptions extends TurnOptions {
   /** Tells this run of the server from others. */
   readonly boot?: string;
   readonly listener?: HubListener | null;
+  /** What may wait for all sessions together, in bytes of memory. Default: any number. */
+  readonly queuedBytes?: number;
   /** Subscriptions that one session may have. */
   readonly maxSubscriptions: number;
   /** Sessions that may be at once, those without a transport included. */

@@ -177,6 +177,7 @@ for (let seed = 1; seed <= 30; seed++) {
     for (const page of [...world.pages]) world.end(page);
     const { sessions, channels, users, wheel } = world.rig.hub;
     assertEquals([sessions.size, channels.size, users.size, wheel.size], [0, 0, 0, 0]);
+    assertEquals(world.rig.hub.queued.bytes, 0);
   });
 }
 

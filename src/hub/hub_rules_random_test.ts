@@ -348,6 +348,7 @@ for (let seed = 1; seed <= 30; seed++) {
     rig.pass(1e6 + 64_000);
     const { sessions, channels, wheel, histories } = rig.hub;
     assertEquals([sessions.size, channels.size, wheel.size, rig.scheduled], [0, 0, 0, 0]);
+    assertEquals(rig.hub.queued.bytes, 0);
     const overhead = [...histories.names()].map((name) => 1400 + 2 * name.length);
     assertEquals(histories.bytes, overhead.reduce((sum, bytes) => sum + bytes, 0));
   });

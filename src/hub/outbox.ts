@@ -1,5 +1,6 @@
 import type { Channel } from "./channel.ts";
 import { Entry } from "./entry.ts";
+import { QueuedBytes } from "./queued_bytes.ts";
 
 /** When this many entries at the front are spent, the array is cut. */
 const COMPACT_AT = 32;
@@ -20,6 +21,7 @@ const COMPACT_AT = 32;
  */
 export class Outbox {
   #entries: Entry[] = [];
+  readonly #queued: QueuedBytes;
   #head = 0;
   #cursor = 0;
   #high = 0;
@@ -33,6 +35,11 @@ export class Outbox {
   /** How many of the bytes that wait may be dropped, and how many of these were spared the last time. */
   #droppableBytes = 0;
   #sparedBytes = 0;
+
+  /** @param queued Counts what all outboxes hold together. */
+  constructor(queued: QueuedBytes = new QueuedBytes()) {
+    this.#queued = queued;
+  }
 
   /** How many frames precede the first that is still here: a resume from before that is not possible. */
   get base(): number {
@@ -62,6 +69,16 @@ export class Outbox {
     return this.#unwrittenBytes;
   }
 
+  /** The memory that would be free without this outbox, but for its share of what others hold too. */
+  get ownBytes(): number {
+    let bytes = 0;
+    for (let i = this.#head; i < this.#entries.length; i++) {
+      const { memory, holders } = this.#entries[i]!;
+      bytes += memory / holders;
+    }
+    return bytes;
+  }
+
   /** How many messages were ever taken away from what waits, each counted once. */
   get dropped(): number {
     return this.#dropped;
@@ -69,6 +86,7 @@ export class Outbox {
 
   add(entry: Entry): void {
     this.#entries.push(entry);
+    this.#queued.add(entry);
     this.#unwrittenBytes += entry.bytes;
     if (mayGo(entry)) this.#droppableBytes += entry.bytes;
   }
@@ -160,7 +178,10 @@ export class Outbox {
     for (let i = this.#high; i < this.#entries.length; i++) {
       const entry = this.#entries[i]!;
       if (entry.channel?.name !== channel || !mayGo(entry)) continue;
-      this.#entries[i] = new Entry(entry.text, entry.lines);
+      const kept = new Entry(entry.text, entry.lines);
+      this.#entries[i] = kept;
+      this.#queued.add(kept);
+      this.#queued.remove(entry);
       this.#isGone(entry.bytes);
     }
   }
@@ -196,6 +217,7 @@ export class Outbox {
       const entry = gap(channel, missed);
       if (entry === null) continue;
       this.#entries[at] = entry;
+      this.#queued.add(entry);
       this.#unwrittenBytes += entry.bytes;
       this.#droppableBytes += entry.bytes;
     }
@@ -211,6 +233,7 @@ export class Outbox {
   /** @returns How many messages the entry is or stands for. */
   #takeAway(entry: Entry): number {
     const { bytes, lines, missed } = entry;
+    this.#queued.remove(entry);
     this.#unwrittenBytes -= bytes;
     if (mayGo(entry)) this.#isGone(bytes);
     if (missed === 0) this.#dropped += lines;
@@ -225,6 +248,7 @@ export class Outbox {
 
   /** Lets go of everything. */
   clear(): void {
+    for (let i = this.#head; i < this.#entries.length; i++) this.#queued.remove(this.#entries[i]!);
     this.#entries = [];
     this.#head = this.#cursor = this.#high = 0;
     this.#unacknowledgedBytes = this.#unwrittenBytes = 0;
@@ -232,7 +256,9 @@ export class Outbox {
   }
 
   #dropHead(headLines: number): void {
-    this.#unacknowledgedBytes -= this.#entries[this.#head]!.bytes;
+    const entry = this.#entries[this.#head]!;
+    this.#queued.remove(entry);
+    this.#unacknowledgedBytes -= entry.bytes;
     // The slot is emptied at once: a large entry should not wait for the array to be cut.
     this.#entries[this.#head++] = SPENT;
     this.#headLines = headLines;

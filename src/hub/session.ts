@@ -5,6 +5,7 @@ import type { Counters } from "./counters.ts";
 import { Entry } from "./entry.ts";
 import type { Grant, TokenEnd } from "./grant.ts";
 import { Outbox } from "./outbox.ts";
+import type { QueuedBytes } from "./queued_bytes.ts";
 import type { Timed, TimerWheel } from "./timer_wheel.ts";
 import type { Transport } from "./transport.ts";
 
@@ -25,6 +26,8 @@ export interface SessionHost {
   readonly counters: Counters;
   readonly wheel: TimerWheel;
   readonly bounds: SessionBounds;
+  /** Counts what waits in the outboxes of all. */
+  readonly queued: QueuedBytes;
   now(): number;
   /** The session has something to send: call its `flush` before the turn ends. */
   wantsFlush(session: Session): void;
@@ -74,6 +77,8 @@ export interface SessionOptions {
   readonly about?: About | null;
   /** The session that this one continues, though it is over: what was not for that one is not for this. */
   readonly formerId?: string | null;
+  /** Who it counts for, where there is a limit for each address; `""`: nobody. */
+  readonly addressKey?: string;
   /** Only watches: counts nowhere, and nobody is told of it. */
   readonly isWatcher?: boolean;
   /** How many of its events the relay accepted before it opened. */
@@ -96,7 +101,8 @@ export class Session implements Timed {
   readonly about: About | null;
   readonly formerId: string | null;
   readonly isWatcher: boolean;
-  readonly outbox = new Outbox();
+  readonly addressKey: string;
+  readonly outbox: Outbox;
   /** The subscriptions, by channel name. */
   readonly groups = new Map<string, Group>();
   /** Its place in the channel of all. */
@@ -105,6 +111,9 @@ export class Session implements Timed {
   seq: number;
   /** The id of the last command that was taken. */
   lastId = 0;
+  // Used by who counts how fast its frames and commands come.
+  framesFullAt = 0;
+  commandsFullAt = 0;
   ended = false;
   /** Channels that it was let into for a time. */
   grants: Map<string, Grant> | null = null;
@@ -148,7 +157,9 @@ export class Session implements Timed {
     this.tokenUser = options.tokenUser ?? null;
     this.about = options.about ?? null;
     this.formerId = options.formerId ?? null;
+    this.addressKey = options.addressKey ?? "";
     this.isWatcher = options.isWatcher ?? false;
+    this.outbox = new Outbox(host.queued);
     this.seq = options.seq ?? 0;
     this.#graceMs = options.graceMs ?? host.bounds.graceMs;
     this.#heardAt = host.now();
@@ -223,7 +234,7 @@ export class Session implements Timed {
   replaceWaiting(group: Group, latest: Entry, skipped: number): void {
     const { dropped } = this.outbox;
     const missed = this.outbox.removeWaiting(group.channel) + skipped;
-    this.#host.counters.messagesDropped += this.outbox.dropped - dropped + skipped;
+    this.#noteDropped(this.outbox.dropped - dropped + skipped);
     const gap = missed === 0 ? null : group.gap(missed);
     if (gap !== null) this.enqueue(gap);
     this.enqueue(latest);
@@ -236,7 +247,27 @@ export class Session implements Timed {
       const group = this.all?.channel === channel ? this.all : this.groups.get(channel.name);
       return group?.gap(missed) ?? null;
     });
-    this.#host.counters.messagesDropped += this.outbox.dropped - dropped;
+    this.#noteDropped(this.outbox.dropped - dropped);
+  }
+
+  #noteDropped(messages: number): void {
+    const { counters } = this.#host;
+    counters.messagesDropped += messages;
+    counters.limitsHit.unwrittenBytesDropped += messages;
+  }
+
+  /**
+   * Too much waits for all sessions together: drops what the rules of its channels let go, and ends where more
+   * than so many bytes wait all the same.
+   */
+  relieve(bytes: number): void {
+    if (this.ended) return;
+    this.#drop(bytes);
+    if (this.outbox.unwrittenBytes <= bytes) return;
+    const { counters } = this.#host;
+    counters.slowReaders++;
+    counters.limitsHit.queuedBytesClosed++;
+    this.end(CLOSES.slowReader);
   }
 
   /** The token by which it connected has ended: its browser may come back with another. */
@@ -261,7 +292,9 @@ export class Session implements Timed {
     const now = this.#host.now();
     this.#overSince ??= now;
     if (now - this.#overSince < SLOW_AFTER_MS && unwrittenBytes <= bound * BURST_FACTOR) return;
-    this.#host.counters.slowReaders++;
+    const { counters } = this.#host;
+    counters.slowReaders++;
+    counters.limitsHit.unwrittenBytesClosed++;
     this.end(CLOSES.slowReader);
   }
 
@@ -301,7 +334,10 @@ export class Session implements Timed {
     this.#host.counters.framesOut += written;
     if (!this.codec.acknowledged) outbox.acknowledge(outbox.handed);
     else if (outbox.unacknowledgedBytes > this.#host.bounds.unacknowledgedBytes) {
-      this.#host.counters.entriesTrimmed += outbox.trim(this.#host.bounds.unacknowledgedBytes);
+      const { counters, bounds } = this.#host;
+      const trimmed = outbox.trim(bounds.unacknowledgedBytes);
+      counters.entriesTrimmed += trimmed;
+      counters.limitsHit.unacknowledgedBytesTrimmed += trimmed;
     }
     return written;
   }

@@ -456,5 +456,6 @@ for (let seed = 1; seed <= 20; seed++) {
     rig.retry();
     rig.endTurn();
     assertEquals([rig.hub.wheel.size, rig.scheduled], [0, 0]);
+    assertEquals(rig.hub.queued.bytes, 0);
   });
 }

@@ -34,8 +34,13 @@ export const ERRORS = {
     message: "Send less at once: maxBytes in connected is the bound of one line",
     retry: false,
   },
+  too_fast: { message: "Too many commands at once: send it again a little later", retry: true },
+  too_many_connections: {
+    message: "Your address has as many connections as may be: close one, or try again later",
+    retry: true,
+  },
   no_app: { message: "No app is configured to take it: set app.url", retry: false },
-  busy: { message: "Too many messages wait for the app: try again later", retry: true },
+  busy: { message: "Too many messages wait: try again later", retry: true },
   app_refused: { message: "The app refused the message", retry: false },
   app_unreachable: {
     message: "The app did not answer in time: try again later",
@@ -83,6 +88,7 @@ export const CLOSES = {
   tokenExpired: { code: 3006, reason: "token expired", reconnect: true },
   byAppForNow: { code: 3007, reason: "disconnected by the app", reconnect: true },
   slowReader: { code: 3008, reason: "slow reader", reconnect: true },
+  tooFast: { code: 3009, reason: "too many commands", reconnect: true },
   byApp: { code: 3500, reason: "disconnected by the app", reconnect: false },
   refused: { code: 3502, reason: "connect refused", reconnect: false },
   badFrame: { code: 3503, reason: "protocol violation", reconnect: false },

@@ -22,9 +22,17 @@ export class SecretSet {
 
   /** Whether `text` is one of the secrets; as slow for the first of them as for none. */
   has(text: string): boolean {
+    return this.find(text) >= 0;
+  }
+
+  /** Which of the secrets `text` is, by its place among them; -1 where it is none. As slow for each. */
+  find(text: string): number {
     const given = digest(text);
-    let found = false;
-    for (const known of this.#digests) found = timingSafeEqual(known, given) || found;
+    let found = -1;
+    for (let i = 0; i < this.#digests.length; i++) {
+      const isThis = timingSafeEqual(this.#digests[i]!, given);
+      found = isThis ? i : found;
+    }
     return found;
   }
 }

@@ -31,7 +31,13 @@ export interface SignedRequest {
 
 /** Whether a request was signed with one of the secrets, lately. */
 export type Verification =
-  | { readonly ok: true; readonly id: string; readonly timestampS: number }
+  /** `key`: the place of the secret among all, the last where several fit. */
+  | {
+    readonly ok: true;
+    readonly id: string;
+    readonly timestampS: number;
+    readonly key: number;
+  }
   | { readonly ok: false; readonly reason: "unsigned" | "stale" | "bad_signature" };
 
 /** Verifies requests; `nowMs` is the time of day. */
@@ -70,14 +76,15 @@ export function webhookVerifier(secrets: readonly string[]): Verifier {
     if (Math.abs(nowMs / 1000 - timestampS) > TOLERANCE_S) return { ok: false, reason: "stale" };
 
     const candidates = signature.split(" ", MAX_CANDIDATES);
-    let matches = false;
-    for (const key of keys) {
-      const expected = `v1,${hmac(key, id, timestamp, body)}`;
+    let key = -1;
+    for (let i = 0; i < keys.length; i++) {
+      const expected = `v1,${hmac(keys[i]!, id, timestamp, body)}`;
       for (const candidate of candidates) {
-        matches = equalInConstantTime(candidate, expected) || matches;
+        const matches = equalInConstantTime(candidate, expected);
+        key = matches ? i : key;
       }
     }
-    return matches ? { ok: true, id, timestampS } : { ok: false, reason: "bad_signature" };
+    return key < 0 ? { ok: false, reason: "bad_signature" } : { ok: true, id, timestampS, key };
   };
 }
 

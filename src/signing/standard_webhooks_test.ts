@@ -47,7 +47,7 @@ Deno.test("webhookVerifier() verifies what the standardwebhooks package signs", 
   const signature = new Webhook(secret).sign(ID, now, BODY);
   assertEquals(
     verify({ headers: signedHeaders(signature), body: BODY }, now.getTime()),
-    { ok: true, id: ID, timestampS: TIMESTAMP_S },
+    { ok: true, id: ID, timestampS: TIMESTAMP_S, key: 1 },
   );
 });
 

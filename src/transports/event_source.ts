@@ -100,7 +100,7 @@ export async function acceptEventSource(
 
   // Where it stands now, for a browser that comes back before there was anything to tell.
   if (positions.size > 0) hub.sendTo(session, `id: ${lastEventId(names, positions)}\n\n`);
-  const stream = new EventStream("events", hub.counters);
+  const stream = new EventStream("events", hub.counters, peer.addressKey);
   stream.session = session;
   session.attach(stream);
   // Says that the stream is open, and when to come back: EventSource has no backoff of its own.

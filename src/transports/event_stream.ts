@@ -21,16 +21,19 @@ export class EventStream implements Transport {
   session: Session | null = null;
   readonly #form: EventForm;
   readonly #counters: Counters;
+  readonly #addressKey: string;
   #controller!: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
   #open = true;
   /** It was told to go, and has yet to take what was written to it before: it still holds a file. */
   #closing = false;
 
-  constructor(form: EventForm, counters: Counters) {
+  /** @param addressKey Who it counts for, as {@linkcode Peer.addressKey} has it. */
+  constructor(form: EventForm, counters: Counters, addressKey: string = "") {
     this.kind = form === "frames" ? "events" : "eventsource";
     this.#form = form;
     this.#counters = counters;
-    counters.connections++;
+    this.#addressKey = addressKey;
+    counters.enter(addressKey);
     // A plain stream: of the ways to make one, only this is told when the browser goes.
     this.body = new ReadableStream({
       start: (controller) => {
@@ -81,7 +84,7 @@ export class EventStream implements Transport {
 
   #onClosed(): void {
     this.#closing = false;
-    this.#counters.connections--;
+    this.#counters.leave(this.#addressKey);
     this.#counters.connectionsClosing--;
   }
 
@@ -92,7 +95,7 @@ export class EventStream implements Transport {
     if (this.#closing) return this.#onClosed();
     if (!this.#open) return;
     this.#open = false;
-    this.#counters.connections--;
+    this.#counters.leave(this.#addressKey);
     const session = this.session;
     this.session = null;
     session?.detach(this);

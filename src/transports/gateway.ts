@@ -19,15 +19,22 @@ import type { Session } from "../hub/session.ts";
 import type { Transport } from "../hub/transport.ts";
 import { errorResponse } from "../web/errors.ts";
 import type { OriginPolicy } from "../web/origins.ts";
+import type { AddressLimit } from "./address_limit.ts";
+import type { SocketOptions } from "./socket.ts";
 
 const logger = getLogger(["chloe", "transports"]);
 
 /** What a client says that it is is kept for whoever looks after the server, up to so many characters. */
 const MAX_CLIENT_LENGTH = 100;
 
+/** The log says at most this often that an address has as many connections as it may. */
+const WARN_EVERY_MS = 60_000;
+
 /** What is known of a browser before it has a session. */
 export interface Peer {
   readonly address: string;
+  /** Who it counts for, where there is a limit for each address; `""`: nobody. */
+  readonly addressKey: string;
   readonly headers: Headers;
 }
 
@@ -70,6 +77,8 @@ export interface GatewayOptions {
   readonly tokenRequired?: boolean;
   /** Sockets, streams and polls that may be held at once. */
   readonly maxConnections: number;
+  /** And by each address. Default: as many as may be. */
+  readonly addressLimit?: AddressLimit | null;
 }
 
 /** The way in: every transport asks here whether to take a request, and begins its sessions here. */
@@ -77,6 +86,7 @@ export class Gateway {
   readonly hub: Hub;
   readonly commands: CommandContext;
   readonly #options: GatewayOptions;
+  #warnedAt = -Infinity;
 
   constructor(options: GatewayOptions) {
     this.hub = options.hub;
@@ -126,20 +136,53 @@ export class Gateway {
   }
 
   /** Why no further connection can be held now, or `null`. */
-  noRoom(cors: Record<string, string>): Response | null {
+  noRoom(cors: Record<string, string>, { address, addressKey }: Peer): Response | null {
     const { counters } = this.hub;
-    if (counters.connections < this.#options.maxConnections) return null;
+    const { maxConnections, addressLimit = null } = this.#options;
+    if (counters.connections >= maxConnections) {
+      counters.connectionsRefused++;
+      counters.limitsHit.connections++;
+      return errorResponse(503, "full", ERRORS.full.message, { ...cors, "retry-after": "5" });
+    }
+    if (addressLimit === null || addressKey === "") return null;
+    if (counters.connectionsOf(addressKey) < addressLimit.maxConnections) return null;
     counters.connectionsRefused++;
-    return errorResponse(503, "full", ERRORS.full.message, { ...cors, "retry-after": "5" });
+    counters.limitsHit.connectionsPerAddress++;
+    this.#warnOf(address);
+    return errorResponse(429, "too_many_connections", ERRORS.too_many_connections.message, {
+      ...cors,
+      "retry-after": "5",
+    });
+  }
+
+  #warnOf(address: string): void {
+    const now = this.hub.now();
+    if (now - this.#warnedAt < WARN_EVERY_MS) return;
+    this.#warnedAt = now;
+    logger.warn(
+      "Refused a connection from {address}: it has as many as limits.connections_per_address lets " +
+        "it have. Where that is a proxy, have Chloe trust it, or raise the limit",
+      { address },
+    );
   }
 
   /** Why no further session can begin now, or `null`. Those that are there may still come back. */
-  noNewSession(): ProtocolError | null {
+  noNewSession({ address, addressKey }: Peer): ProtocolError | null {
     const { hub } = this;
+    const { counters } = hub;
     if (this.commands.draining) return new ProtocolError("shutting_down", CLOSES.shutdown);
-    if (!hub.full) return null;
-    hub.counters.sessionsRefused++;
-    return new ProtocolError("full", CLOSES.full);
+    if (hub.full) {
+      counters.sessionsRefused++;
+      counters.limitsHit.sessions++;
+      return new ProtocolError("full", CLOSES.full);
+    }
+    const { addressLimit = null } = this.#options;
+    if (addressLimit === null || addressKey === "") return null;
+    if (hub.sessionsByAddress.of(addressKey) < addressLimit.maxSessions) return null;
+    counters.sessionsRefused++;
+    counters.limitsHit.sessionsPerAddress++;
+    this.#warnOf(address);
+    return new ProtocolError("too_many_connections", CLOSES.full);
   }
 
   /**
@@ -152,6 +195,7 @@ export class Gateway {
     const { hub } = this;
     // The answer has a line for each: what is asked for bounds how long that can be.
     if (Object.keys(connect.subscribe ?? {}).length > hub.maxSubscriptions) {
+      hub.counters.limitsHit.subscriptions++;
       throw new ProtocolError(
         "too_many_subscriptions",
         CLOSES.badFrame,
@@ -250,7 +294,16 @@ export class Gateway {
   /** Whose request it is, in a form that outlives the request where that is needed. */
   peerOf({ headers }: Request, address: string): Peer {
     // After an upgrade Deno 2.9 lets nobody read the request's own headers.
-    return { address, headers: this.#options.admit === null ? headers : new Headers(headers) };
+    return {
+      address,
+      addressKey: this.#options.addressLimit?.keyOf(address) ?? "",
+      headers: this.#options.admit === null ? headers : new Headers(headers),
+    };
+  }
+
+  /** What a peer's socket is made with. */
+  socketOptions({ addressKey }: Peer): SocketOptions {
+    return { hub: this.hub, addressKey, maxEarlyLength: this.maxMessageBytes };
   }
 
   /** Every way to a new session leads through here: is there room, and does the app let it in? */
@@ -260,7 +313,7 @@ export class Gateway {
     claims: ConnectionClaims | null,
     open: (admission: Admitted) => Session | Promise<Session>,
   ): Session | Promise<Session> {
-    const refused = this.noNewSession();
+    const refused = this.noNewSession(peer);
     if (refused !== null) throw refused;
     const { admit, tokenRequired = false } = this.#options;
     if (tokenRequired && claims === null) {
@@ -293,6 +346,7 @@ export class Gateway {
     const session = hub.openSession(codec, {
       user: user ?? claims?.user ?? null,
       tokenUser: claims?.user ?? null,
+      addressKey: peer.addressKey,
       about: {
         address: peer.address,
         client: client?.slice(0, MAX_CLIENT_LENGTH) ?? null,

@@ -5,7 +5,7 @@
  */
 import { CLOSES, type ErrorCode, ERRORS, ProtocolError } from "../protocol/codes.ts";
 import { parseFrame } from "../protocol/native.ts";
-import { takeLine, utf8LengthExceeds } from "../hub/commands.ts";
+import { countFrame, takeLine, utf8LengthExceeds } from "../hub/commands.ts";
 import type { Session } from "../hub/session.ts";
 import { readBody } from "../web/body.ts";
 import { errorResponse } from "../web/errors.ts";
@@ -33,7 +33,10 @@ export async function acceptEventStream(
   if (lines instanceof Response) return lines;
   const frame = parseFrame(lines[0] ?? "");
   if (frame.kind !== "connect") return needsConnect(frame, cors);
-  const stream = new EventStream("frames", gateway.hub.counters);
+  // Others may have come while the body was read.
+  const noRoom = gateway.noRoom(cors, peer);
+  if (noRoom !== null) return noRoom;
+  const stream = new EventStream("frames", gateway.hub.counters, peer.addressKey);
   try {
     const session = await gateway.begin(frame.connect, peer, stream);
     stream.session = session;
@@ -59,9 +62,12 @@ export async function acceptPoll(
   if (lines instanceof Response) return lines;
   const frame = parseFrame(lines[0] ?? "");
   if (frame.kind !== "connect" && frame.kind !== "resume") return needsConnect(frame, cors);
+  const noRoom = gateway.noRoom(cors, peer);
+  if (noRoom !== null) return noRoom;
   const poll = new Poll({
     kind: "poll",
     counters: gateway.hub.counters,
+    addressKey: peer.addressKey,
     signal: request.signal,
     format: (frames) => frames.join("\n"),
   });
@@ -145,6 +151,7 @@ async function readLines(
 ): Promise<string[] | Response> {
   const body = await readBody(request, { maxBytes: gateway.maxMessageBytes });
   if (!body.ok) {
+    if (body.status === 413) gateway.hub.counters.limitsHit.maxBytesRefused++;
     const close = { ...cors, connection: "close" };
     return body.status === 413
       ? errorResponse(
@@ -157,14 +164,16 @@ async function readLines(
   }
   const lines = new TextDecoder().decode(body.bytes).split("\n").filter((line) => line !== "");
   if (lines.length > 0 && utf8LengthExceeds(lines[0]!, gateway.commands.maxBytes)) {
+    gateway.hub.counters.limitsHit.maxBytesRefused++;
     return errorResponse(413, "too_large", ERRORS.too_large.message, cors);
   }
   return lines;
 }
 
-/** Takes the lines of one body; a violation ends the session, as it would on a socket. */
+/** Takes a request and the lines of its body; a violation ends the session, as it would on a socket. */
 function takeLines(gateway: Gateway, session: Session, lines: readonly string[]): void {
   try {
+    countFrame(gateway.commands, session);
     for (const line of lines) takeLine(gateway.commands, session, line);
   } catch (error) {
     if (error instanceof ProtocolError) session.end(error.close);
@@ -199,7 +208,7 @@ export function refusalResponse(
   cors: Headers_,
 ): Response {
   const status = statusOf(code, later);
-  const retry: Headers_ = status === 503 ? { "retry-after": "5" } : {};
+  const retry: Headers_ = status === 503 || status === 429 ? { "retry-after": "5" } : {};
   return errorResponse(status, code, message, { ...cors, ...retry });
 }
 
@@ -213,6 +222,9 @@ function statusOf(code: ErrorCode, later: boolean): number {
       return 401;
     case "taken_over":
       return 409;
+    case "too_fast":
+    case "too_many_connections":
+      return 429;
     default:
       return later ? 503 : 400;
   }

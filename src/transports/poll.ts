@@ -21,6 +21,8 @@ export type PollFormat = (frames: readonly string[], closing: boolean) => string
 export interface PollOptions {
   readonly kind: string;
   readonly counters: Counters;
+  /** Who it counts for, where there is a limit for each address. */
+  readonly addressKey?: string;
   /** Aborts when the browser goes. */
   readonly signal: AbortSignal;
   readonly format: PollFormat;
@@ -36,21 +38,23 @@ export class Poll implements Transport {
   session: Session | null = null;
   readonly #frames: string[] = [];
   readonly #counters: Counters;
+  readonly #addressKey: string;
   readonly #format: PollFormat;
   readonly #signal: AbortSignal;
   #bytes = 0;
   #resolve!: (body: string | null) => void;
   #held = true;
 
-  constructor({ kind, counters, signal, format }: PollOptions) {
+  constructor({ kind, counters, addressKey = "", signal, format }: PollOptions) {
     this.kind = kind;
     this.#counters = counters;
+    this.#addressKey = addressKey;
     this.#format = format;
     this.#signal = signal;
     this.answer = new Promise((resolve) => {
       this.#resolve = resolve;
     });
-    counters.connections++;
+    counters.enter(addressKey);
     if (signal.aborted) this.#finish(null);
     else signal.addEventListener("abort", this.#onAbort);
   }
@@ -93,7 +97,7 @@ export class Poll implements Transport {
   #finish(body: string | null): void {
     if (!this.#held) return;
     this.#held = false;
-    this.#counters.connections--;
+    this.#counters.leave(this.#addressKey);
     this.session = null;
     // Deno aborts the signal of every request in the end, those that were answered too.
     this.#signal.removeEventListener("abort", this.#onAbort);

@@ -21,8 +21,8 @@ export function transportRoutes(gateway: Gateway): Hono<RemoteEnv> {
     return function route(c: Context<RemoteEnv>): Response | Promise<Response> {
       const entry = gateway.enter(c.req.raw.headers);
       if ("refusal" in entry) return entry.refusal;
-      const noRoom = holds ? gateway.noRoom(entry.cors) : null;
       const peer = gateway.peerOf(c.req.raw, c.env.remoteAddress);
+      const noRoom = holds ? gateway.noRoom(entry.cors, peer) : null;
       return noRoom ?? accept(c.req.raw, { cors: entry.cors, peer });
     };
   }

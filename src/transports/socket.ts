@@ -25,6 +25,15 @@ const GOING_AWAY = 1001;
  */
 const GOING_AWAY_GRACE_MS = 10_000;
 
+/** What a socket is made with. */
+export interface SocketOptions {
+  readonly hub: Hub;
+  /** Who it counts for, where there is a limit for each address. */
+  readonly addressKey: string;
+  /** Bound of what is kept while the app is asked about the session. */
+  readonly maxEarlyLength: number;
+}
+
 /**
  * A WebSocket as a session's transport. One object is all there is per connection: it is also the socket's
  * event listener, so that ten thousand connections hold no closures.
@@ -38,6 +47,7 @@ export abstract class SocketTransport implements Transport, Timed {
   protected readonly socket: WebSocket;
   protected session: Session | null = null;
   readonly #hub: Hub;
+  readonly #addressKey: string;
   #pending = "";
   /** We said goodbye, or the peer did. */
   #closing = false;
@@ -47,12 +57,12 @@ export abstract class SocketTransport implements Transport, Timed {
   #earlyLength = 0;
   readonly #maxEarlyLength: number;
 
-  /** @param maxEarlyLength Bound of what is kept while the app is asked about the session. */
-  constructor(socket: WebSocket, hub: Hub, maxEarlyLength: number) {
+  constructor(socket: WebSocket, { hub, addressKey, maxEarlyLength }: SocketOptions) {
     this.socket = socket;
     this.#hub = hub;
+    this.#addressKey = addressKey;
     this.#maxEarlyLength = maxEarlyLength;
-    hub.counters.connections++;
+    hub.counters.enter(addressKey);
     hub.wheel.schedule(this, hub.now() + SESSION_WITHIN_MS);
     socket.binaryType = "arraybuffer";
     for (const type of ["open", "message", "close", "error"]) socket.addEventListener(type, this);
@@ -171,6 +181,7 @@ export abstract class SocketTransport implements Transport, Timed {
     if (error instanceof ProtocolError) {
       logger.debug("Closed a connection: {message}", { message: error.message });
       this.#hub.counters.framesRefused++;
+      if (error.close === CLOSES.tooBig) this.#hub.counters.limitsHit.maxBytesClosed++;
       this.#hub.counters.countClose(error.close.code);
       this.close(error.close, this.lastWords(error));
     } else {
@@ -196,7 +207,7 @@ export abstract class SocketTransport implements Transport, Timed {
     if (this.#gone) return; // Deno 2.9 may say it twice
     this.#gone = true;
     this.#hub.wheel.cancel(this);
-    this.#hub.counters.connections--;
+    this.#hub.counters.leave(this.#addressKey);
     if (this.#closing) this.#hub.counters.connectionsClosing--;
     this.#closing = true;
     const session = this.session;

@@ -25,7 +25,7 @@ class NativeSocket extends SocketTransport {
   #peer: Peer | null;
 
   constructor(socket: WebSocket, gateway: Gateway, peer: Peer) {
-    super(socket, gateway.hub, gateway.maxMessageBytes);
+    super(socket, gateway.socketOptions(peer));
     this.#gateway = gateway;
     this.#peer = peer;
   }

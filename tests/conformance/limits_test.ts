@@ -62,6 +62,7 @@ conformance(
     await tab.unsubscribe("room:0");
     assertEquals(verdict(await subscribe(tab, "room:500")), "ok");
   },
+  { config: { limits: { commands_per_second: 0 } } },
 );
 
 conformance("no connect names more channels than one may be in", async (walk) => {

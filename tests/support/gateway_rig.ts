@@ -7,7 +7,9 @@
 import { setImmediate } from "node:timers";
 import { createApp } from "../../src/http/app.ts";
 import { Listener } from "../../src/http/listener.ts";
+import type { CommandPace } from "../../src/hub/command_pace.ts";
 import type { CommandContext, TokenVerifier, Uplink } from "../../src/hub/commands.ts";
+import type { AddressLimit } from "../../src/transports/address_limit.ts";
 import { type Admit, Gateway } from "../../src/transports/gateway.ts";
 import { legacyRoutes } from "../../src/transports/legacy/routes.ts";
 import { transportRoutes } from "../../src/transports/routes.ts";
@@ -25,6 +27,10 @@ export interface GatewayRigOptions extends RigOptions {
   readonly tokens?: TokenVerifier;
   readonly tokenRequired?: boolean;
   readonly maxConnections?: number;
+  readonly addressLimit?: AddressLimit;
+  readonly pace?: CommandPace;
+  /** Whose a request is said to be. Default: the peer's address. */
+  addressOf?(request: Request): string;
 }
 
 /** A hub with its transports, listening. */
@@ -36,9 +42,10 @@ export class GatewayRig extends HubRig implements Address, AsyncDisposable {
   readonly #retries: Set<ReturnType<typeof setTimeout>>;
 
   constructor(
-    { admit, uplink, tokens, tokenRequired, maxConnections = 1000, ...options }: GatewayRigOptions =
+    { admit, uplink, tokens, tokenRequired, maxConnections = 1000, ...more }: GatewayRigOptions =
       {},
   ) {
+    const { addressLimit = null, pace = null, addressOf, ...options } = more;
     const retries = new Set<ReturnType<typeof setTimeout>>();
     super({
       onTurnEnd: (flush) => void setImmediate(flush),
@@ -58,6 +65,7 @@ export class GatewayRig extends HubRig implements Address, AsyncDisposable {
       tokens: tokens ?? null,
       maxBytes: 65_536,
       messageBytes: 65_536,
+      pace,
       draining: false,
     };
     const gateway = new Gateway({
@@ -67,12 +75,14 @@ export class GatewayRig extends HubRig implements Address, AsyncDisposable {
       admit: admit ?? null,
       tokenRequired: tokenRequired ?? false,
       maxConnections,
+      addressLimit,
     });
     const app = createApp([transportRoutes(gateway), legacyRoutes(gateway)]);
     this.#listener = new Listener({
       hostname: this.hostname,
       port: 0,
-      handle: (request, remoteAddress) => app.fetch(request, { remoteAddress }),
+      handle: (request, remoteAddress) =>
+        app.fetch(request, { remoteAddress: addressOf?.(request) ?? remoteAddress }),
     });
     this.port = this.#listener.port;
   }

@@ -1,14 +1,15 @@
-import { toJson } from "../../protocol/json.ts";
 import type { LegacyMessage } from "../../protocol/legacy.ts";
 import { ALL_CHANNEL } from "../../protocol/channel_name.ts";
 import { enter } from "../../hub/admission.ts";
-import { sendToApp, utf8LengthExceeds } from "../../hub/commands.ts";
+import { countFrame, dataText, mayCommand, sendToApp } from "../../hub/commands.ts";
 import type { Session } from "../../hub/session.ts";
 import type { Gateway } from "../gateway.ts";
 
 /**
  * Does what a message asks: `channel-subscribe` subscribes, any other type goes to the app. Protocol 1 has no
  * words for a refusal; it is counted.
+ *
+ * @throws ProtocolError where far too many came.
  */
 export function takeLegacyMessage(
   gateway: Gateway,
@@ -16,8 +17,12 @@ export function takeLegacyMessage(
   message: LegacyMessage,
 ): void {
   const { hub, commands } = gateway;
-  hub.counters.framesIn++;
+  countFrame(commands, session);
   session.heard();
+  if (!mayCommand(commands, session)) {
+    hub.counters.framesRefused++;
+    return;
+  }
   if (message.type === "channel-subscribe") {
     const label = message.channel ?? "";
     // Everybody is in /all already.
@@ -26,8 +31,8 @@ export function takeLegacyMessage(
       if (refusal !== null) hub.counters.framesRefused++;
     });
   }
-  const data = toJson(message.data);
-  if (data === null || utf8LengthExceeds(data, commands.messageBytes)) {
+  const data = dataText(commands, message.data);
+  if (data === null) {
     hub.counters.framesRefused++;
     return;
   }

@@ -7,6 +7,7 @@ import {
   type LegacyMessage,
   parseLegacyMessage,
 } from "../../protocol/legacy.ts";
+import { countFrame } from "../../hub/commands.ts";
 import type { Session } from "../../hub/session.ts";
 import { readBody } from "../../web/body.ts";
 import { errorResponse } from "../../web/errors.ts";
@@ -35,7 +36,7 @@ export function legacyRoutes(gateway: Gateway): Hono<RemoteEnv> {
     const entry = gateway.enter(c.req.raw.headers);
     if ("refusal" in entry) return entry.refusal;
     const peer = gateway.peerOf(c.req.raw, c.env.remoteAddress);
-    return gateway.noRoom(entry.cors) ??
+    return gateway.noRoom(entry.cors, peer) ??
       acceptLegacyWebSocket(gateway, c.req.raw, { peer, cors: entry.cors });
   });
 
@@ -52,6 +53,7 @@ export function legacyRoutes(gateway: Gateway): Hono<RemoteEnv> {
     if ("refusal" in entry) return entry.refusal;
     const body = await readBody(c.req.raw, { maxBytes: gateway.maxMessageBytes });
     if (!body.ok) {
+      if (body.status === 413) gateway.hub.counters.limitsHit.maxBytesRefused++;
       return errorResponse(body.status, "too_large", "Send less, and at once", {
         ...entry.cors,
         connection: "close",
@@ -67,8 +69,10 @@ export function legacyRoutes(gateway: Gateway): Hono<RemoteEnv> {
     }
     const session = findSession(gateway, message);
     if (session === null) return unknownSession(entry.cors);
-    takeLegacyMessage(gateway, session, message);
-    return new Response("", { headers: { ...NO_STORE, ...entry.cors } });
+    return unlessTooFast(session, entry.cors, () => {
+      takeLegacyMessage(gateway, session, message);
+      return new Response("", { headers: { ...NO_STORE, ...entry.cors } });
+    });
   });
 
   routes.get("/chloe/xhr/:time", noHead, async (c) => {
@@ -76,15 +80,19 @@ export function legacyRoutes(gateway: Gateway): Hono<RemoteEnv> {
     if ("refusal" in entry) return entry.refusal;
     const message = readMessage(queryOf(c.req.raw.url), entry.cors);
     if (message instanceof Response) return message;
-    const noRoom = gateway.noRoom(entry.cors);
+    const peer = gateway.peerOf(c.req.raw, c.env.remoteAddress);
+    const noRoom = gateway.noRoom(entry.cors, peer);
     if (noRoom !== null) return noRoom;
     const session = findSession(gateway, message);
     if (session === null) return unknownSession(entry.cors);
-    const body = await holdPoll(gateway, session, c.req.raw, "legacy-xhr", xhrFormat);
-    if (body === null) {
-      return errorResponse(503, "shutting_down", ERRORS.shutting_down.message, entry.cors);
-    }
-    return new Response(body, { headers: { ...JSON_TEXT, ...entry.cors } });
+    return await unlessTooFast(session, entry.cors, async () => {
+      const holding = { peer, kind: "legacy-xhr", format: xhrFormat };
+      const body = await holdPoll(gateway, session, c.req.raw, holding);
+      if (body === null) {
+        return errorResponse(503, "shutting_down", ERRORS.shutting_down.message, entry.cors);
+      }
+      return new Response(body, { headers: { ...JSON_TEXT, ...entry.cors } });
+    });
   });
 
   return routes;
@@ -105,20 +113,25 @@ async function answerJsonp(
   const session = findSession(gateway, message);
   if (message.type !== "poll") {
     if (session === null) return unknownSession();
-    takeLegacyMessage(gateway, session, message);
-    return script("");
+    return unlessTooFast(session, {}, () => {
+      takeLegacyMessage(gateway, session, message);
+      return script("");
+    });
   }
   if (id === null) return errorResponse(400, "bad_frame", "id: must be a number");
-  if (gateway.noRoom({}) !== null) return script(askAgainLaterScript(id));
+  if (gateway.noRoom({}, peer) !== null) return script(askAgainLaterScript(id));
   if (session !== null) {
-    return script(await holdPoll(gateway, session, request, "legacy-jsonp", jsonpFormat(id)) ?? "");
+    return await unlessTooFast(session, {}, async () => {
+      const holding = { peer, kind: "legacy-jsonp", format: jsonpFormat(id) };
+      return script(await holdPoll(gateway, session, request, holding) ?? "");
+    });
   }
   // Its session is gone, most likely by a restart: a new one, on which the page subscribes again. Not at
   // once, so that pages that all lost theirs do not come back in a closed loop.
   const { counters } = gateway.hub;
-  counters.connections++;
+  counters.enter(peer.addressKey);
   await new Promise((resolve) => setTimeout(resolve, NEW_SESSION_AFTER_MS));
-  counters.connections--;
+  counters.leave(peer.addressKey);
   const renewed = await openSession(gateway, peer);
   if (renewed instanceof ProtocolError) {
     return renewed.close.reconnect ? script(askAgainLaterScript(id)) : refusal(renewed, {});
@@ -126,15 +139,33 @@ async function answerJsonp(
   return script(responseScript(legacyConnected(id, gateway.hub.secretOf(renewed))));
 }
 
-/** Holds a poll until there is something to say. */
-function holdPoll(
-  gateway: Gateway,
+/** Answers for a session; one that asks far too often ends. */
+async function unlessTooFast(
   session: Session,
-  request: Request,
-  kind: string,
-  format: PollFormat,
+  cors: Record<string, string>,
+  answer: () => Response | Promise<Response>,
+): Promise<Response> {
+  try {
+    return await answer();
+  } catch (error) {
+    if (error instanceof ProtocolError) session.end(error.close);
+    return refusal(error, cors);
+  }
+}
+
+/** Holds a poll until there is something to say. @throws ProtocolError where far too many came. */
+function holdPoll(
+  { commands, hub: { counters } }: Gateway,
+  session: Session,
+  { signal }: Request,
+  { peer, kind, format }: {
+    readonly peer: Peer;
+    readonly kind: string;
+    readonly format: PollFormat;
+  },
 ): Promise<string | null> {
-  const poll = new Poll({ kind, format, counters: gateway.hub.counters, signal: request.signal });
+  countFrame(commands, session);
+  const poll = new Poll({ kind, format, counters, addressKey: peer.addressKey, signal });
   poll.session = session;
   // A browser that went already takes no live poll's place.
   if (poll.isHeld) session.attach(poll);

@@ -31,7 +31,7 @@ class LegacySocket extends SocketTransport {
   #peer: Peer | null;
 
   constructor(socket: WebSocket, gateway: Gateway, peer: Peer) {
-    super(socket, gateway.hub, gateway.maxMessageBytes);
+    super(socket, gateway.socketOptions(peer));
     this.#gateway = gateway;
     this.#peer = peer;
   }

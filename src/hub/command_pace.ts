@@ -1,0 +1,50 @@
+import { CLOSES, ProtocolError } from "../protocol/codes.ts";
+import type { Counters } from "./counters.ts";
+import { Pace, type PaceOptions } from "./pace.ts";
+import type { Session } from "./session.ts";
+
+/**
+ * Frames of any kind, refused commands among them, may come ten times as fast as commands are done, and twenty
+ * times as many at once: what `chloe.js` keeps for a connection that comes back stays far below.
+ */
+const FRAMES_PER_COMMAND = 10;
+const FRAME_BURST_PER_COMMAND = 20;
+
+/** How fast a session may send: commands beyond are refused, and who goes on and on is sent away. */
+export class CommandPace {
+  readonly #commands: Pace;
+  readonly #frames: Pace;
+
+  constructor({ perSecond, burst }: PaceOptions) {
+    this.#commands = new Pace({ perSecond, burst });
+    this.#frames = new Pace({
+      perSecond: perSecond * FRAMES_PER_COMMAND,
+      burst: burst * FRAME_BURST_PER_COMMAND,
+    });
+  }
+
+  /**
+   * Counts a frame, before anybody reads it.
+   *
+   * @throws ProtocolError where there were too many.
+   */
+  takeFrame(session: Session, now: number, counters: Counters): void {
+    const fullAt = this.#frames.take(session.framesFullAt, now);
+    if (fullAt < 0) {
+      counters.limitsHit.framesClosed++;
+      throw new ProtocolError("too_fast", CLOSES.tooFast);
+    }
+    session.framesFullAt = fullAt;
+  }
+
+  /** Counts a command. @returns Whether it may be done. */
+  takeCommand(session: Session, now: number, counters: Counters): boolean {
+    const fullAt = this.#commands.take(session.commandsFullAt, now);
+    if (fullAt < 0) {
+      counters.limitsHit.commandsRefused++;
+      return false;
+    }
+    session.commandsFullAt = fullAt;
+    return true;
+  }
+}

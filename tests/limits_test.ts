@@ -1,0 +1,459 @@
+/**
+ * Each limit over real sockets: what is refused, with which words, and that it is counted. Those of channels
+ * are in conformance/limits_test.ts; what becomes of memory is in load/pressure_test.ts.
+ *
+ * @module
+ */
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { createApiKey } from "../src/signing/secrets.ts";
+import { CommandPace } from "../src/hub/command_pace.ts";
+import { AddressLimit } from "../src/transports/address_limit.ts";
+import { ask, type Exchange, request } from "./support/http.ts";
+import { GatewayRig, type GatewayRigOptions } from "./support/gateway_rig.ts";
+import { JsonpClient, LegacyWebSocketClient, XhrClient } from "./support/legacy_client.ts";
+import { MisbehavingApp } from "./support/misbehaving_app.ts";
+import { connectByPoll, poll, post } from "./support/polls.ts";
+import { type Address, startTestServer } from "./support/server.ts";
+import {
+  ConnectRefused,
+  HandshakeRefused,
+  type Reply,
+  SessionClient,
+  TRANSPORTS,
+} from "./support/session_client.ts";
+import { openStalled } from "./support/stalled_reader.ts";
+import { RawWebSocket } from "./support/websocket.ts";
+import { eventually, within } from "./support/within.ts";
+
+/** What a server has counted of one limit. */
+async function hits(address: Address, name: string, key?: string): Promise<number> {
+  const { limitsHit } = (await stats(address, key)).hub;
+  return limitsHit[name];
+}
+
+async function stats(address: Address, key?: string) {
+  const headers = key === undefined ? {} : { authorization: `Bearer ${key}` };
+  return JSON.parse((await ask(address, "/api/stats", { headers })).text);
+}
+
+const CONNECT = '{"connect":{}}';
+
+// Connections of one address
+
+Deno.test("connections_per_address: sockets, streams and polls count alike, and one that goes makes room", async () => {
+  await using server = await startTestServer({ limits: { connections_per_address: 3 } });
+  const { resume } = await connectByPoll(server);
+  using held = await poll(server, resume, 0);
+  using stream = await request(server, "/chloe/events", { method: "POST", body: CONNECT });
+  assertEquals((await stream.head()).status, 200);
+  const socket = await RawWebSocket.open(server, "/chloe/ws");
+  await eventually(
+    async () => (await stats(server)).hub.connections === 3 || undefined,
+    "three connections",
+  );
+
+  const refused = await Promise.all([
+    post(server, "/chloe/events", [CONNECT]),
+    post(server, "/chloe/poll", [CONNECT]),
+    ask(server, "/chloe/events?channel=news"),
+  ]);
+  for (const { status, headers, text } of refused) {
+    assertEquals([status, headers.get("retry-after")], [429, "5"]);
+    const { code, retry } = JSON.parse(text).error;
+    assertEquals([code, retry], ["too_many_connections", true]);
+  }
+  for (const path of ["/chloe/ws", "/chloe/websocket"]) {
+    const { head } = await assertRejects(() => RawWebSocket.open(server, path), HandshakeRefused);
+    assertEquals(head.status, 429);
+  }
+  assertEquals(await hits(server, "connectionsPerAddress"), 5);
+  assertEquals((await stats(server)).hub.connectionsRefused, 5);
+
+  socket.cut();
+  using again = await eventually(
+    () => RawWebSocket.open(server, "/chloe/ws").catch(() => undefined),
+    "room for a socket",
+  );
+  await again.send(CONNECT);
+  assertEquals((await again.next()).kind, "text");
+  stream.cut();
+  held.cut();
+});
+
+Deno.test("connections_per_address: without it this machine's own address has no limit of its own", async () => {
+  await using server = await startTestServer({ limits: { connections: 8 } });
+  const sockets: RawWebSocket[] = [];
+  for (let n = 0; n < 8; n++) sockets.push(await RawWebSocket.open(server, "/chloe/ws"));
+  const { head } = await assertRejects(
+    () => RawWebSocket.open(server, "/chloe/ws"),
+    HandshakeRefused,
+  );
+  assertEquals(head.status, 503);
+  assertEquals(await hits(server, "connections"), 1);
+  assertEquals(await hits(server, "connectionsPerAddress"), 0);
+  for (const socket of sockets) socket.cut();
+});
+
+/** A rig of which each request names its own address. */
+class CrowdRig extends GatewayRig {
+  constructor(options: GatewayRigOptions) {
+    super({ addressOf: ({ headers }) => headers.get("x-address") ?? "", ...options });
+  }
+
+  readonly #sockets: RawWebSocket[] = [];
+
+  /** Opens a socket from an address. @returns Whether it was let in. */
+  async comes(address: string): Promise<boolean> {
+    try {
+      this.#sockets.push(await RawWebSocket.open(this, "/chloe/ws", { "x-address": address }));
+      return true;
+    } catch (error) {
+      if (error instanceof HandshakeRefused && error.head.status === 429) return false;
+      throw error;
+    }
+  }
+
+  override async [Symbol.asyncDispose](): Promise<void> {
+    for (const socket of this.#sockets) socket.cut();
+    await super[Symbol.asyncDispose]();
+  }
+}
+
+Deno.test("connections of one address leave room for others; of IPv6 a /64 is one", async () => {
+  const addressLimit = new AddressLimit({ max: 2, includesLocal: false });
+  await using rig = new CrowdRig({ addressLimit });
+  const come = async (...addresses: string[]) => {
+    const entered: boolean[] = [];
+    for (const address of addresses) entered.push(await rig.comes(address));
+    return entered;
+  };
+  assertEquals(await come("192.0.2.1", "::ffff:192.0.2.1", "192.0.2.1"), [true, true, false]);
+  assertEquals(await come("192.0.2.2", "192.0.2.2", "192.0.2.2"), [true, true, false]);
+  assertEquals(
+    await come("2001:db8::1", "2001:db8::2:3", "2001:db8::ffff:1", "2001:db8:0:1::1"),
+    [true, true, false, true],
+  );
+  assertEquals(
+    await come("127.0.0.1", "127.0.0.1", "127.0.0.1", "10.0.0.1", "10.0.0.1", "10.0.0.1"),
+    Array(6).fill(true),
+  );
+  assertEquals(rig.hub.counters.limitsHit.connectionsPerAddress, 3);
+});
+
+Deno.test("what an address held is forgotten when it is gone", async () => {
+  const addressLimit = new AddressLimit({ max: 1, includesLocal: true });
+  await using rig = new CrowdRig({ addressLimit });
+  const headers = { "x-address": "192.0.2.1" };
+  const ways: (() => Promise<{ cut(): void }>)[] = [
+    () => RawWebSocket.open(rig, "/chloe/ws", headers),
+    () => RawWebSocket.open(rig, "/chloe/websocket", headers),
+    () => opened(request(rig, "/chloe/events", { method: "POST", body: CONNECT, headers })),
+    () => opened(request(rig, "/chloe/events?channel=news", { headers })),
+  ];
+  for (const open of ways) {
+    const connection = await open();
+    assertEquals(rig.hub.counters.connectionsOf("192.0.2.1"), 1);
+    connection.cut();
+    await rig.allGone();
+    assertEquals(rig.hub.counters.connectionsOf("192.0.2.1"), 0);
+  }
+  const { headers: _, text, status } = await post(rig, "/chloe/poll", [CONNECT], headers);
+  assertEquals([status, rig.hub.counters.connectionsOf("192.0.2.1")], [200, 0]);
+  assertMatch(text, /^{"connected":/);
+});
+
+async function opened(exchange: Promise<Exchange>): Promise<Exchange> {
+  const stream = await exchange;
+  assertEquals((await stream.head()).status, 200);
+  return stream;
+}
+
+Deno.test("sessions between two polls count for their address, until they are over", async () => {
+  const addressLimit = new AddressLimit({ max: 2, includesLocal: true });
+  await using rig = new CrowdRig({ addressLimit, bounds: { graceMs: 10_000 } });
+  const connect = (address: string) =>
+    post(rig, "/chloe/poll", [CONNECT], { "x-address": address });
+  const statuses: number[] = [];
+  for (let n = 0; n < 5; n++) statuses.push((await connect("192.0.2.1")).status);
+  assertEquals(statuses, [200, 200, 200, 200, 429]);
+  const legacy = `data=${escape('{"type":"connect","version":1,"id":1}')}`;
+  const headers = { "x-address": "192.0.2.1" };
+  const refused = await Promise.all([
+    post(rig, "/chloe/events", [CONNECT], headers),
+    ask(rig, "/chloe/events?channel=news", { headers }),
+    ask(rig, `/chloe/jsonp.js?${legacy}`, { headers }),
+    ask(rig, "/chloe/xhr", { method: "POST", body: legacy, headers }),
+  ]);
+  for (const { status, text } of refused) {
+    assertEquals([status, JSON.parse(text).error.code], [429, "too_many_connections"]);
+  }
+  using socket = await RawWebSocket.open(rig, "/chloe/ws", headers);
+  await socket.send(CONNECT);
+  assertEquals((await socket.closed()).code, 3005);
+  assertEquals((await connect("192.0.2.2")).status, 200);
+  assertEquals(rig.hub.counters.limitsHit.sessionsPerAddress, 6);
+
+  rig.pass(11_000);
+  assertEquals(rig.hub.sessionsByAddress.size, 0);
+  assertEquals((await connect("192.0.2.1")).status, 200);
+});
+
+// Commands
+
+/** 5 at once, and then one each 50 ms; of frames a hundred at once. */
+const SLOW = { commands_per_second: 20, commands_burst: 5 };
+
+for (const transport of TRANSPORTS) {
+  Deno.test(`${transport}: commands that come too fast are answered with too_fast, and the session goes on`, async () => {
+    await using server = await startTestServer({ limits: SLOW });
+    await using client = new SessionClient(server);
+    await client.connect(transport);
+    const lines = Array.from({ length: 90 }, (_, n) => {
+      return JSON.stringify({ id: n + 1, unsubscribe: { channel: "x" } });
+    });
+    client.raw(lines.join("\n"));
+    const codes: string[] = [];
+    for (let id = 1; id <= 90; id++) {
+      const { error } = await client.reply(id) as Reply & { error: { code: string } };
+      codes.push(error.code);
+    }
+    assertEquals(codes.slice(0, 5), Array(5).fill("not_subscribed"));
+    const refused = codes.filter((code) => code === "too_fast").length;
+    assert(refused > 0, "all were done");
+    assertEquals(await hits(server, "commandsRefused"), refused);
+
+    // What was refused has used its id, and nothing else: the next one is done as soon as it may be.
+    client.lastId = 90;
+    await eventually(async () => {
+      const reply = await client.subscribe("news");
+      return "ok" in reply || undefined;
+    }, "a command that is done");
+    assertEquals(await server.send({ channel: "news", data: 1 }), 1);
+    assertEquals(await client.nextData(), 1);
+  });
+
+  Deno.test(`${transport}: who goes on and on is closed with 3009 and may come back`, async () => {
+    await using server = await startTestServer({ limits: SLOW });
+    await using client = new SessionClient(server);
+    await client.connect(transport);
+    const { ended } = client;
+    client.raw(Array(1000).fill("{}").join("\n"));
+    const bye = await client.next((frame) => "bye" in frame);
+    const { code, reconnect } = (bye as { bye: { code: number; reconnect: boolean } }).bye;
+    assertEquals([code, reconnect], [3009, true]);
+    if (transport === "websocket") assertEquals((await ended).code, 3009);
+    assertEquals(await hits(server, "framesClosed"), 1);
+    await using again = new SessionClient(server);
+    await again.connect(transport);
+    assertEquals("ok" in await again.subscribe("news"), true);
+  });
+}
+
+/** Bounds of a rig whose clock stands still: one command, and 20 frames. */
+const STILL = { pace: new CommandPace({ perSecond: 1, burst: 1 }) };
+
+Deno.test("polls that come far too fast end their session", async () => {
+  await using rig = new GatewayRig(STILL);
+  const { resume } = await connectByPoll(rig);
+  const polls = await Promise.all(Array.from({ length: 19 }, () => poll(rig, resume, 0)));
+  await eventually(
+    () => Promise.resolve(rig.hub.counters.framesIn === 20 || undefined),
+    "all polls",
+  );
+  assertEquals(rig.hub.sessions.size, 1);
+  using last = await poll(rig, resume, 0);
+  assertEquals((await last.head()).status, 429);
+  assertEquals(JSON.parse(await last.text()).error.code, "too_fast");
+  assertEquals(rig.hub.sessions.size, 0);
+  for (const each of polls) each.cut();
+  assertEquals((await post(rig, "/chloe/poll", [{ resume, received: 0 }])).status, 404);
+});
+
+for (const [name, Client] of [["JSONP", JsonpClient], ["XHR", XhrClient]] as const) {
+  Deno.test(`protocol 1, ${name}: who goes on and on has no session any more`, async () => {
+    await using rig = new GatewayRig(STILL);
+    using client = new Client(rig);
+    await client.connect();
+    await assertRejects(async () => {
+      for (let n = 0; n < 30; n++) await client.send("hello");
+    });
+    const { limitsHit } = rig.hub.counters;
+    assertEquals([limitsHit.framesClosed, rig.hub.sessions.size], [1, 0]);
+  });
+}
+
+Deno.test("protocol 1: what comes too fast is dropped without a word, and counted", async () => {
+  await using app = MisbehavingApp.start();
+  await using server = await startTestServer({
+    app: { url: app.url },
+    limits: { commands_per_second: 1, commands_burst: 3 },
+  });
+  using client = new LegacyWebSocketClient(server);
+  await client.connect();
+  for (let n = 0; n < 40; n++) await client.send(`${n}`);
+  const dropped = await eventually(
+    async () => await hits(server, "commandsRefused") || undefined,
+    "a message that is dropped",
+  );
+  assert(dropped > 0);
+  for (const [n, data] of ["0", "1", "2"].entries()) {
+    assertEquals(JSON.parse((await app.requests(n + 1)).body).data, data);
+  }
+});
+
+Deno.test("protocol 1, WebSocket: who goes on and on is closed with 3009", async () => {
+  await using rig = new GatewayRig(STILL);
+  using client = new LegacyWebSocketClient(rig);
+  await client.connect();
+  for (let n = 0; n < 21; n++) await client.send("hello");
+  assertEquals(await within(client.ended, "the end of the socket"), 3009);
+  const { limitsHit, closes } = rig.hub.counters;
+  assertEquals([limitsHit.framesClosed, limitsHit.commandsRefused, closes[3009]], [1, 19, 1]);
+});
+
+Deno.test("a page may subscribe to as many channels as it may be in, all at once, and leave them", async () => {
+  await using server = await startTestServer();
+  await using client = new SessionClient(server);
+  await client.connect("websocket");
+  const ids: number[] = [];
+  for (let n = 0; n < 500; n++) ids.push(client.command({ subscribe: { channel: `c${n}` } }));
+  for (let n = 0; n < 500; n++) ids.push(client.command({ unsubscribe: { channel: `c${n}` } }));
+  for (const id of ids) assertEquals("ok" in await client.reply(id), true);
+});
+
+// What waits for all
+
+Deno.test("queued_bytes: readers that lag are ended, and who reads gets everything", async () => {
+  await using server = await startTestServer({
+    limits: { queued_bytes: "4MiB", unwritten_bytes: "64MiB" },
+    session: { grace: "10m" },
+  });
+  await using quick = new SessionClient(server);
+  await quick.connect("websocket", { subscribe: { quick: {} } });
+  const stalled = await Promise.all(
+    Array.from({ length: 4 }, (_, n) => openStalled("poll", server, `stalled-${n}`)),
+  );
+  const padding = "x".repeat(60_000);
+  for (let n = 0; n < 200; n++) {
+    // `unwritten_bytes` is large enough for all of it: what ends anybody is what waits in all.
+    await server.send({ channel: `stalled-${n % 4}`, data: padding }, {
+      channel: "quick",
+      data: `${n} ${padding}`,
+    });
+    assertEquals(await quick.nextData(), `${n} ${padding}`);
+    quick.acknowledge();
+  }
+  assert(await hits(server, "queuedBytesClosed") > 0);
+  assertEquals(await hits(server, "unwrittenBytesClosed"), 0);
+  assertEquals(await hits(server, "queuedBytesRefused"), 0);
+  for (const each of stalled) each[Symbol.dispose]();
+});
+
+Deno.test("queued_bytes: where little waits for each of many, /send says 503 until they have read", async () => {
+  await using app = MisbehavingApp.start();
+  await using server = await startTestServer({
+    limits: { queued_bytes: "1MiB" },
+    session: { grace: "10m" },
+    channel: [{ pattern: "**", publish: "clients" }],
+  });
+  await using client = new SessionClient(server);
+  await client.connect("websocket");
+  const sessions = await Promise.all(Array.from({ length: 60 }, (_, n) => {
+    return connectByPoll(server, { subscribe: { [`c${n}`]: {} } });
+  }));
+  const send = (channel: string) => {
+    return ask(server, "/send", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ channel, data: "x".repeat(30_000) }),
+    });
+  };
+  let n = 0;
+  let answer = await send("c0");
+  while (answer.status === 200 && n < 59) answer = await send(`c${++n}`);
+  assertEquals([answer.status, answer.headers.get("retry-after")], [503, "1"]);
+  assertMatch(answer.text, /limits\.queued_bytes/);
+  const { error } = await client.publish("c0", 1) as Reply & { error: { code: string } };
+  assertEquals(error.code, "busy");
+  assert(await hits(server, "queuedBytesRefused") >= 2);
+  assertEquals(await hits(server, "queuedBytesClosed"), 0);
+
+  for (const { resume } of sessions.slice(0, n)) {
+    using held = await poll(server, resume, 0);
+    assertMatch(await held.text(), /x{30000}/);
+    // The next one says that it came.
+    const { status } = await post(server, "/chloe/up", [{ resume, received: 1 }]);
+    assertEquals(status, 204);
+  }
+  await eventually(async () => (await send("c0")).status === 200 || undefined, "room again");
+});
+
+// Requests to /send
+
+Deno.test("send_per_second: each key is let in so often, and told when it may come again", async () => {
+  const keys = [createApiKey(), createApiKey()] as const;
+  await using server = await startTestServer({
+    api_keys: [...keys],
+    limits: { send_per_second: 1 },
+  });
+  const send = (key: string) => {
+    return ask(server, "/send", {
+      method: "POST",
+      headers: {
+        authorization: `Bearer ${key}`,
+        "content-type": "application/x-www-form-urlencoded",
+      },
+      body: "data=hello",
+    });
+  };
+  const answers = await Promise.all(Array.from({ length: 40 }, () => send(keys[0])));
+  const refused = answers.filter(({ status }) => status === 429);
+  const done = answers.filter(({ status }) => status === 200);
+  assertEquals(refused.length + done.length, 40);
+  assert(refused.length > 0 && done.length > 0, `${refused.length} of 40 were refused`);
+  for (const { headers, text } of refused) {
+    const { code, retry } = JSON.parse(text).error;
+    assertEquals([headers.get("retry-after"), code, retry], ["1", "too_fast", true]);
+  }
+  assertEquals((await send(keys[1])).status, 200);
+  const counted = await stats(server, keys[1]);
+  assertEquals(counted.hub.limitsHit.sendPerSecond, refused.length);
+  assertEquals(counted.send.refused["429"], refused.length);
+  // A stranger uses up nobody's.
+  assertEquals((await send("chk_stranger")).status, 401);
+  await eventually(
+    async () => (await send(keys[0])).status === 200 || undefined,
+    "the next second",
+  );
+});
+
+Deno.test("sessions in all: one too many is told to come later, and counted", async () => {
+  await using rig = new GatewayRig({ maxSessions: 1 });
+  await connectByPoll(rig);
+  await using client = new SessionClient(rig);
+  await assertRejects(() => client.connect("websocket"), ConnectRefused);
+  assertEquals(rig.hub.counters.limitsHit.sessions, 1);
+});
+
+// What is too long
+
+Deno.test("what is too long is refused or closed with 1009, and counted by its reason", async () => {
+  await using server = await startTestServer({
+    limits: { max_bytes: "1KiB", message_bytes: "100B" },
+  });
+  await using client = new SessionClient(server);
+  await client.connect("websocket");
+  const refused: string[] = [];
+  for (const length of [500, 2000]) {
+    const reply = await client.send("x".repeat(length)) as Reply & { error: { code: string } };
+    refused.push(reply.error.code);
+  }
+  assertEquals(refused, ["too_large", "too_large"]);
+  assertEquals((await post(server, "/chloe/poll", ["x".repeat(5000)])).status, 413);
+  const { ended } = client;
+  client.raw("x".repeat(5000));
+  assertEquals((await ended).code, 1009);
+  const { limitsHit } = (await stats(server)).hub;
+  const { messageBytes, maxBytesRefused, maxBytesClosed } = limitsHit;
+  assertEquals([messageBytes, maxBytesRefused, maxBytesClosed], [1, 2, 1]);
+});
