@@ -37,7 +37,12 @@ export class PidFile implements Disposable {
       const file = await Deno.open(path, { read: true, write: true, create: true, mode: 0o644 });
       if (await file.tryLock(true) && await isAt(file, path)) {
         const pidFile = new PidFile(path, file);
-        pidFile.#write([Deno.pid]);
+        try {
+          pidFile.#write([Deno.pid]);
+        } catch (error) {
+          pidFile[Symbol.dispose]();
+          throw error;
+        }
         return pidFile;
       }
       file.close();
@@ -64,6 +69,14 @@ export class PidFile implements Disposable {
     }
     this.#file.close();
   }
+}
+
+/** What to do about a pid file that cannot be read or written. */
+export function pidFileRemedy(error: unknown): string {
+  const isForbidden = error instanceof Deno.errors.PermissionDenied;
+  return isForbidden
+    ? "it, or its folder, is another user's: run this as that user, or name another file with --pid-file"
+    : "mend that, or name another file with --pid-file";
 }
 
 /** Whether `file` still is what stands at `path`: the one before us may have removed it as it ended. */

@@ -15,10 +15,11 @@ import { nativeCodec } from "../protocol/native.ts";
 import { subscribeAll, subscribedText } from "../hub/admission.ts";
 import { applyToken, type CommandContext, expiresIn } from "../hub/commands.ts";
 import type { Hub } from "../hub/hub.ts";
-import type { Session } from "../hub/session.ts";
+import type { Placement } from "../hub/hub_options.ts";
+import type { Page, Session } from "../hub/session.ts";
 import type { Transport } from "../hub/transport.ts";
 import { errorResponse } from "../web/errors.ts";
-import type { OriginPolicy } from "../web/origins.ts";
+import { type OriginPolicy, type PageHeaders, Pages } from "../web/origins.ts";
 
 const logger = getLogger(["chloe", "transports"]);
 
@@ -29,6 +30,8 @@ const MAX_CLIENT_LENGTH = 100;
 export interface Peer {
   readonly address: string;
   readonly headers: Headers;
+  /** Where its page is from. */
+  readonly page: Page | null;
 }
 
 /** What is known of a session that may open. */
@@ -59,34 +62,73 @@ export type Admit = (
   connect: Connect & { readonly user: string | null },
 ) => Promise<Admission>;
 
-/** What the gateway is set up with. */
-export interface GatewayOptions {
-  readonly hub: Hub;
-  readonly commands: CommandContext;
+/** What of the gateway can be changed while it runs, by `configure`. */
+export interface GatewaySettings {
   readonly originPolicy: OriginPolicy;
-  /** Who is asked about new sessions; `null` where nobody is. */
-  readonly admit: Admit | null;
   /** Whether nobody begins a session without a token. */
   readonly tokenRequired?: boolean;
   /** Sockets, streams and polls that may be held at once. */
   readonly maxConnections: number;
 }
 
+/** What the gateway is set up with. */
+export interface GatewayOptions extends GatewaySettings {
+  readonly hub: Hub;
+  readonly commands: CommandContext;
+  /** Who is asked about new sessions; `null` where nobody is. */
+  readonly admit: Admit | null;
+}
+
 /** The way in: every transport asks here whether to take a request, and begins its sessions here. */
 export class Gateway {
   readonly hub: Hub;
   readonly commands: CommandContext;
-  readonly #options: GatewayOptions;
+  readonly #admit: Admit | null;
+  readonly #pages = new Pages();
+  #settings: GatewaySettings;
 
   constructor(options: GatewayOptions) {
     this.hub = options.hub;
     this.commands = options.commands;
-    this.#options = options;
+    this.#admit = options.admit;
+    this.#settings = options;
+  }
+
+  /**
+   * Puts other settings in force. Sessions of pages whose origin may not connect any more are ended, and told
+   * not to come back.
+   */
+  configure(settings: GatewaySettings): void {
+    const { originPolicy } = this.#settings;
+    this.#settings = settings;
+    if (settings.originPolicy === originPolicy) return;
+    const verdicts = new Map<Page, boolean>();
+    let count = 0;
+    this.hub.flush();
+    for (const session of [...this.hub.sessions.values()]) {
+      const { page } = session;
+      if (page === null || session.released) continue;
+      const known = verdicts.get(page);
+      const isAllowed = known ?? this.#mayStay(page);
+      if (known === undefined) verdicts.set(page, isAllowed);
+      if (isAllowed) continue;
+      count++;
+      session.end(CLOSES.policy);
+    }
+    if (count > 0) {
+      logger.info("Ended {count} sessions of pages whose origin may not connect any more", {
+        count,
+      });
+    }
+  }
+
+  #mayStay(page: Page | null): boolean {
+    return page === null || this.#settings.originPolicy(page).allowed;
   }
 
   /** Whether the app is asked about new sessions, and so may put them into channels. */
   get asksApp(): boolean {
-    return this.#options.admit !== null;
+    return this.#admit !== null;
   }
 
   /** The most bytes that come at once: a WebSocket message, an HTTP body. */
@@ -100,9 +142,9 @@ export class Gateway {
    * @returns The headers that every answer to it carries, or the refusal to answer it with.
    */
   enter(
-    headers: Headers,
+    headers: PageHeaders,
   ): { readonly cors: Record<string, string> } | { readonly refusal: Response } {
-    const verdict = this.#options.originPolicy(headers);
+    const verdict = this.#settings.originPolicy(headers);
     if (!verdict.allowed) {
       this.hub.counters.originsRefused++;
       const origin = verdict.origin.slice(0, 200);
@@ -128,7 +170,7 @@ export class Gateway {
   /** Why no further connection can be held now, or `null`. */
   noRoom(cors: Record<string, string>): Response | null {
     const { counters } = this.hub;
-    if (counters.connections < this.#options.maxConnections) return null;
+    if (counters.connections < this.#settings.maxConnections) return null;
     counters.connectionsRefused++;
     return errorResponse(503, "full", ERRORS.full.message, { ...cors, "retry-after": "5" });
   }
@@ -170,6 +212,9 @@ export class Gateway {
     transport: Transport,
   ): Session | Promise<Session> {
     const { hub } = this;
+    const { page } = peer;
+    // Its request was let in a while ago.
+    if (!this.#mayStay(page)) throw originRemoved();
     let formerId: string | null = null;
     if (connect.resume !== undefined) {
       const session = this.find(connect.resume);
@@ -179,6 +224,7 @@ export class Gateway {
           throw new ProtocolError("token_expired", CLOSES.tokenExpired);
         }
         if (this.goOn(session, connect.received ?? 0)) {
+          session.page = page;
           const granted = claims === null ? [] : applyToken(hub, session, claims);
           return this.#welcome(session, transport, connect, { resumed: true, granted });
         }
@@ -219,13 +265,15 @@ export class Gateway {
   ): Session | Promise<Session> {
     return this.#withClaims(token, (claims) => {
       return this.#ifAdmitted(peer, {}, claims, (admission) => {
-        return this.#create(codec, {
+        const session = this.#create(codec, {
           admission,
           claims,
           peer,
           ...(graceMs !== undefined && { graceMs }),
           ...(labels !== undefined && { labels }),
         });
+        if (session.released) throw originRemoved();
+        return session;
       });
     });
   }
@@ -249,10 +297,18 @@ export class Gateway {
     });
   }
 
-  /** Whose request it is, in a form that outlives the request where that is needed. */
-  peerOf({ headers }: Request, address: string): Peer {
-    // After an upgrade Deno 2.9 lets nobody read the request's own headers.
-    return { address, headers: this.#options.admit === null ? headers : new Headers(headers) };
+  /**
+   * Whose request it is, in a form that outlives the request where that is needed.
+   *
+   * @param entered The headers by which it was let in, where they are not its own.
+   */
+  peerOf({ headers }: Request, address: string, entered: PageHeaders = headers): Peer {
+    return {
+      address,
+      // After an upgrade Deno 2.9 lets nobody read the request's own headers.
+      headers: this.#admit === null ? headers : new Headers(headers),
+      page: this.#pages.of(entered),
+    };
   }
 
   /** Every way to a new session leads through here: is there room, and does the app let it in? */
@@ -264,7 +320,8 @@ export class Gateway {
   ): Session | Promise<Session> {
     const refused = this.noNewSession();
     if (refused !== null) throw refused;
-    const { admit, tokenRequired = false } = this.#options;
+    const { tokenRequired = false } = this.#settings;
+    const admit = this.#admit;
     if (tokenRequired && claims === null) {
       throw new ProtocolError("bad_token", CLOSES.refused, "Send a token with connect");
     }
@@ -305,18 +362,21 @@ export class Gateway {
       ...(formerId !== undefined && { formerId }),
       ...(graceMs !== undefined && { graceMs }),
     });
-    const enter = (names: readonly string[], info: string | null) => {
+    session.page = peer.page;
+    const enter = (names: readonly string[], placement: Placement) => {
       const wanted = names.filter((name) => labels?.has(name) ?? true);
       for (const name of wanted) {
-        hub.subscribe(session, name, { label: labels?.get(name) ?? name, info });
+        hub.subscribe(session, name, { label: labels?.get(name) ?? name, ...placement });
       }
       return wanted;
     };
-    enter(channels, null);
+    enter(channels, { byApp: true });
     if (claims !== null) {
-      const wanted = enter(claims.channels, claims.info);
+      const wanted = enter(claims.channels, { info: claims.info });
       applyToken(hub, session, { ...claims, channels: wanted });
     }
+    // The app was asked, and has to hear that it is over.
+    if (!this.#mayStay(peer.page)) session.end(CLOSES.policy);
     return session;
   }
 
@@ -362,6 +422,7 @@ export class Gateway {
         hub.wheel.schedule(session, hub.now() + hub.bounds.graceMs);
         throw new ProtocolError("token_expired", CLOSES.tokenExpired);
       }
+      session.pingMs = hub.bounds.pingMs;
       session.attach(transport);
       const expires = expiresIn(hub, session);
       const head = JSON.stringify({
@@ -370,7 +431,7 @@ export class Gateway {
         resumed,
         from: session.outbox.from,
         lastId: session.lastId,
-        ping: hub.bounds.pingMs / 1000,
+        ping: session.pingMs / 1000,
         maxBytes: this.commands.maxBytes,
         ...(expires !== null && { expires }),
         ...(data !== undefined && { data }),
@@ -405,6 +466,14 @@ function isSameUser(session: Session, claims: ConnectionClaims | null): boolean 
 export function farewell({ code, close, message }: ProtocolError): string {
   const error = nativeCodec.error(null, errorBody(code, message));
   return `${error}\n${nativeCodec.bye(close)}`;
+}
+
+function originRemoved(): ProtocolError {
+  return new ProtocolError(
+    "connect_refused",
+    CLOSES.policy,
+    "Pages of that origin may not connect here any more",
+  );
 }
 
 const NO_CORS: Record<string, string> = { vary: "Origin" };
