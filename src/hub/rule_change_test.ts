@@ -243,9 +243,14 @@ Deno.test("Hub.configure() changes what becomes of what waits for slow readers",
       rig.endTurn();
     }
   };
-  publish(4);
+  // A burst, which makes nobody slow yet.
+  publish(30);
   rig.change({ slow: "drop_oldest" });
-  publish(100);
+  for (let second = 0; second < 5; second++) {
+    publish(5);
+    assert(session.outbox.unwrittenBytes <= 5000);
+    rig.pass(1000);
+  }
   assertEquals(session.ended, false);
   transport.drain();
   rig.retry();
