@@ -41,25 +41,26 @@ async function reload(options: Options): Promise<number> {
   const { pid } = found;
   if (pid === null) throw new Failure(`Cannot reload: ${pidFile} is held, but names no process`);
   // Another program, or a Chloe that does not know of it, is killed by this signal.
-  if (await readReloadNote(pidFile) === null || !await isOwn(pid, found.url)) {
+  const before = await readReloadNote(pidFile);
+  if (before === null || !await isOwn(pid, found.url)) {
     throw new Failure(
       `Cannot reload: process ${pid}, which ${pidFile} names, does not answer as a Chloe that can`,
     );
   }
-  const askedMs = Date.now();
+  const asked = { pid, count: before.count, atMs: Date.now() };
   if (!signal(pid, "SIGHUP")) throw new Failure(`Cannot reload: process ${pid} has ended`);
-  return tell(pid, await outcome(pidFile, { pid, askedMs }));
+  return tell(pid, await outcome(pidFile, asked));
 }
 
-/** Waits for what becomes of a reload that began after it was asked for. */
+/** Waits for what becomes of a reload that began after it was asked for, whoever asked for it. */
 async function outcome(
   pidFile: string,
-  { pid, askedMs }: { readonly pid: number; readonly askedMs: number },
+  { pid, count, atMs }: { readonly pid: number; readonly count: number; readonly atMs: number },
 ): Promise<Note> {
-  const deadline = askedMs + TIMEOUT_MS;
+  const deadline = atMs + TIMEOUT_MS;
   for (;;) {
     const note = await readReloadNote(pidFile);
-    if (note !== null && note.atMs >= askedMs) return note;
+    if (note !== null && note.count > count && note.atMs >= atMs) return note;
     const found = await daemonState(pidFile);
     if (found.state !== "running" || found.pid !== pid) {
       throw new Failure(`Cannot reload: process ${pid} has ended`);

@@ -12,6 +12,8 @@ const logger = getLogger(["chloe", "cli"]);
 
 /** What the file says; nothing in it is secret. */
 export type Note = Reloaded & {
+  /** How many reloads there were, this one included. */
+  readonly count: number;
   /** When the config began to be read, in milliseconds since 1970. */
   readonly atMs: number;
 };
@@ -19,15 +21,24 @@ export type Note = Reloaded & {
 /** The note of this process. Disposing removes it. */
 export class ReloadNote implements Disposable {
   readonly #path: string;
+  #count = 0;
 
   /** Says at once that this server knows of reloads. */
   constructor(pidFile: string) {
     this.#path = pathOf(pidFile);
-    this.write({ ok: true, changed: [], restart: [], atMs: Date.now() });
+    this.#write({ ok: true, changed: [], restart: [], count: 0, atMs: Date.now() });
   }
 
-  /** Takes the place of what it said before, whole. Where that cannot be, the log says so. */
-  write(note: Note): void {
+  /**
+   * Says what became of a reload, in place of what it said before. Where that cannot be, the log says so.
+   *
+   * @param atMs When the config began to be read, in milliseconds since 1970.
+   */
+  write(reloaded: Reloaded, atMs: number): void {
+    this.#write({ ...reloaded, count: ++this.#count, atMs });
+  }
+
+  #write(note: Note): void {
     const draft = `${this.#path}.new`;
     try {
       Deno.writeTextFileSync(draft, `${JSON.stringify(note)}\n`, { mode: 0o644 });

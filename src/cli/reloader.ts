@@ -54,7 +54,7 @@ export class Reloader {
         return { ok: false, problems: [`an error inside Chloe: ${reason(error)}`] };
       });
       report(reloaded);
-      this.#options.note?.write({ ...reloaded, atMs });
+      this.#options.note?.write(reloaded, atMs);
     }
     this.#isRunning = false;
   }
