@@ -3,22 +3,28 @@
  *
  * @module
  */
-import type { Config } from "./config/schema.ts";
 import type { Hub } from "./hub/hub.ts";
 import type { Session } from "./hub/session.ts";
 import { CLOSES } from "./protocol/codes.ts";
 import type { Actions } from "./relay/actions.ts";
-import { Relay } from "./relay/relay.ts";
+import { Relay, type RelaySettings } from "./relay/relay.ts";
 import type { Admit } from "./transports/gateway.ts";
+
+/** What of the link can be changed while it is there, by `configure`. */
+export interface AppLinkSettings extends RelaySettings {
+  /** Headers of the browser's request that the connect event carries. */
+  readonly forwardHeaders: readonly string[];
+}
 
 /** What the link is made with. */
 export interface AppLinkOptions {
-  readonly config: Config;
+  readonly settings: AppLinkSettings;
+  readonly format: "json" | "chloe-1";
+  /** Whether the app is asked about new sessions. */
+  readonly asksApp: boolean;
   readonly hub: Hub;
   /** Tells this run of the server from others. */
   readonly boot: string;
-  /** Sign what goes to the app; none: it goes unsigned. */
-  readonly secrets: readonly string[];
   /** Publishes one object as `POST /send` takes it. @returns What is wrong with it, or `null`. */
   deliver(item: unknown): string | null;
 }
@@ -28,20 +34,18 @@ export interface AppLink {
   readonly relay: Relay;
   /** Asks the app about new sessions; `null` where it does not want to be asked. */
   readonly admit: Admit | null;
+  /** Puts other settings in force. */
+  configure(settings: AppLinkSettings): void;
 }
 
-/** The way to the app at `config.app.url`, or `null` where none is configured. */
-export function appLink({ config, hub, boot, secrets, deliver }: AppLinkOptions): AppLink | null {
-  const { url, format, timeout, retry_for, events } = config.app;
-  if (url === undefined) return null;
+/** Makes the way to the app. */
+export function appLink(
+  { settings, format, asksApp, hub, boot, deliver }: AppLinkOptions,
+): AppLink {
+  let { forwardHeaders } = settings;
   const relay = new Relay({
-    url,
+    ...settings,
     format,
-    timeoutMs: timeout,
-    retryForMs: retry_for,
-    secrets,
-    legacySecret: config.legacy.secret,
-    maxReplyBytes: config.limits.message_bytes,
     boot,
     act: (source, actions) => {
       // Who is put into a channel hears what the same answer sends there.
@@ -55,7 +59,14 @@ export function appLink({ config, hub, boot, secrets, deliver }: AppLinkOptions)
       return problems;
     },
   });
-  return { relay, admit: events.includes("connect") ? admitBy(relay, config) : null };
+  return {
+    relay,
+    admit: asksApp ? admitBy(relay, () => forwardHeaders) : null,
+    configure(settings) {
+      ({ forwardHeaders } = settings);
+      relay.configure(settings);
+    },
+  };
 }
 
 function deliverAll(items: readonly unknown[], deliver: AppLinkOptions["deliver"]): string[] {
@@ -71,7 +82,7 @@ function deliverAll(items: readonly unknown[], deliver: AppLinkOptions["deliver"
 function moveIn(hub: Hub, session: Session, actions: Actions): string[] {
   const problems: string[] = [];
   for (const name of actions.subscribe ?? []) {
-    const code = hub.subscribe(session, name);
+    const code = hub.subscribe(session, name, { byApp: true });
     if (code !== null) problems.push(`subscribe: ${code}`);
   }
   for (const name of actions.unsubscribe ?? []) hub.revoke(session, name);
@@ -79,10 +90,10 @@ function moveIn(hub: Hub, session: Session, actions: Actions): string[] {
 }
 
 /** Asks by the connect event. */
-function admitBy(relay: Relay, { app }: Config): Admit {
+function admitBy(relay: Relay, forwardHeaders: () => readonly string[]): Admit {
   return async function admit(id, { address, headers }, { client = null, user }) {
     const source = { id, user, seq: 0 };
-    const forwarded = app.forward_headers.flatMap((name) => {
+    const forwarded = forwardHeaders().flatMap((name) => {
       const value = headers.get(name);
       return value === null ? [] : [[name, value]];
     });

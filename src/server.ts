@@ -10,32 +10,34 @@ import { deadline } from "@std/async/deadline";
 import { delay } from "@std/async/delay";
 import { appLink } from "./app_link.ts";
 import { announceBoots, type Boots, defaultStateDir, rememberBoot } from "./boots.ts";
-import { channelSettings, isOpenWithoutRule } from "./config/channels.ts";
+import { configChanges } from "./config/changes.ts";
+import { checkRules } from "./config/check.ts";
+import { type Problem, problemLine } from "./config/problems.ts";
 import type { Config } from "./config/schema.ts";
 import { fileLimit } from "./file_limit.ts";
 import { apiRoutes } from "./http/api/api.ts";
 import { ApiCounters } from "./http/api/counters.ts";
+import { Watchers } from "./http/api/watchers.ts";
 import { createApp } from "./http/app.ts";
 import { Authenticator } from "./http/authentication.ts";
 import { clientFiles } from "./http/client_files.ts";
 import { healthRoutes } from "./http/health.ts";
 import { Listener } from "./http/listener.ts";
-import { SendCounters, sendRoutes } from "./http/send.ts";
+import { SendCounters, type SendOptions, sendRoutes } from "./http/send.ts";
 import { MessageSender } from "./http/sender.ts";
 import { statusPage } from "./http/status_page.ts";
 import type { CommandContext } from "./hub/commands.ts";
 import { Hub } from "./hub/hub.ts";
-import { CLOSED_RULE, OPEN_RULE, ruleBook } from "./hub/rules.ts";
 import { sessionKeys } from "./hub/session_keys.ts";
 import { Lifecycle } from "./lifecycle.ts";
-import { addressLimit, commandPace, queuedBytes, sendLimit } from "./limits.ts";
-import { createTokens, type Tokens } from "./tokens/tokens.ts";
+import { sendLimit } from "./limits.ts";
+import { type Live, makeLive } from "./live.ts";
 import { Gateway } from "./transports/gateway.ts";
 import { legacyRoutes } from "./transports/legacy/routes.ts";
 import { transportRoutes } from "./transports/routes.ts";
+import { errorText } from "./web/error_text.ts";
 import { errorResponse } from "./web/errors.ts";
 import { isLoopbackHost } from "./web/loopback.ts";
-import { originPolicy } from "./web/origins.ts";
 
 const logger = getLogger(["chloe", "server"]);
 
@@ -44,8 +46,6 @@ const RETRY_MS = 20;
 const TICK_MS = 1000;
 /** How long browsers get to take their goodbye. */
 const GOODBYE_MS = 1000;
-/** Files kept for what is no browser's connection: the app, `/send`, logs. */
-const SPARE_FILES = 500;
 
 /** What a server is started with. */
 export interface ServeOptions {
@@ -66,9 +66,25 @@ export interface RunningServer extends AsyncDisposable {
   readonly port: number;
   /** Resolves when it has shut down. */
   readonly finished: Promise<void>;
+  /**
+   * Puts another config in force, as far as that can be without a restart; or nothing of it, where something is
+   * wrong with it. What the new one allows goes on undisturbed.
+   */
+  reload(config: Config): Promise<Reloaded>;
   /** Lets the app take what was accepted, sends the browsers away, and stops. */
   shutdown(): Promise<void>;
 }
+
+/** What became of a reload. Keys are by their names. */
+export type Reloaded =
+  | {
+    readonly ok: true;
+    /** Keys whose new values are in force. */
+    readonly changed: readonly string[];
+    /** Keys whose new values need a restart. */
+    readonly restart: readonly string[];
+  }
+  | { readonly ok: false; readonly problems: readonly string[] };
 
 /**
  * Starts Chloe.
@@ -78,35 +94,19 @@ export interface RunningServer extends AsyncDisposable {
 export async function startServer(
   { config, version, clientDir, demo = false, appSecrets = [] }: ServeOptions,
 ): Promise<RunningServer> {
-  const guarded = config.secret.length > 0 || config.api_keys.length > 0;
   const onLoopback = isLoopbackHost(config.host);
-  const maxConnections = config.limits.connections ??
-    Math.max(await fileLimit() - SPARE_FILES, 100);
+  const files = await fileLimit();
+  let live = await makeLive(config, { files, appSecrets });
 
   const boot = crypto.randomUUID().slice(0, 8);
   const { events } = config.app;
-  const tokens = await tokensOf(config);
   const lifecycle = new Lifecycle(events);
   let retryTimer: ReturnType<typeof setTimeout> | undefined;
   const hub = new Hub({
-    bounds: {
-      unwrittenBytes: config.limits.unwritten_bytes,
-      unacknowledgedBytes: config.limits.unacknowledged_bytes,
-      graceMs: config.session.grace,
-      pingMs: config.session.ping,
-    },
+    ...live.hub,
     keys: sessionKeys(),
-    rules: ruleBook(
-      channelSettings(config),
-      isOpenWithoutRule(config) ? OPEN_RULE : CLOSED_RULE,
-    ),
-    historyBytes: config.history.max_bytes,
-    queuedBytes: queuedBytes(config),
     boot,
     listener: lifecycle,
-    maxSubscriptions: config.limits.subscriptions,
-    // Sessions outlive their connections for a while: after a mass reconnect there may be two for each.
-    maxSessions: maxConnections * 2,
     now: () => performance.now(),
     onTurnEnd: (flush) => void setImmediate(flush),
     onRetry(retry) {
@@ -115,61 +115,54 @@ export async function startServer(
   });
   const ticker = setInterval(() => hub.wheel.advance(hub.now()), TICK_MS);
 
-  const secrets = config.secret.length > 0 ? config.secret : appSecrets;
   const sender = new MessageSender({
     publisher: hub,
     messageBytes: config.limits.message_bytes,
   });
-  const link = appLink({
-    config,
+  const link = live.app === null ? null : appLink({
+    settings: live.app,
+    format: config.app.format,
+    asksApp: events.includes("connect"),
     hub,
     boot,
-    secrets,
     deliver: (item) => sender.sendUnchecked(item),
   });
-  if (link !== null && secrets.length === 0 && config.app.format === "json") {
-    logger.warn("Events go to the app unsigned, as there is no `secret`: `chloe secret` makes one");
-  }
+  warnOfUnsigned(live);
   if (link !== null) lifecycle.start(link.relay, hub);
   const commands: CommandContext = {
     hub,
     uplink: link?.relay ?? null,
-    tokens,
+    tokens: live.tokens,
     maxBytes: config.limits.max_bytes,
     messageBytes: config.limits.message_bytes,
-    pace: commandPace(config),
+    pace: live.pace,
     draining: false,
   };
   const gateway = new Gateway({
     hub,
     commands,
-    originPolicy: originPolicy({ origins: config.origins, guarded }),
+    ...live.gateway,
     admit: link?.admit ?? null,
-    tokenRequired: config.token.required,
-    maxConnections,
-    addressLimit: addressLimit(config, maxConnections),
   });
 
-  const { secret: legacySecret, from } = config.legacy;
-  const authenticator = new Authenticator({
-    secrets: config.secret,
-    apiKeys: config.api_keys,
-    ...(legacySecret !== undefined && { legacy: { secret: legacySecret, from } }),
-  });
+  const authenticator = new Authenticator(live.credentials);
   const sendCounters = new SendCounters();
   const apiCounters = new ApiCounters();
+  const watchers = new Watchers();
   let isOpen = true;
+  const sending: SendOptions = {
+    ...{ sender, authenticator, counters: sendCounters },
+    isOpen: () => isOpen,
+    limit: sendLimit(config, hub.counters.limitsHit),
+  };
   const app = createApp([
-    sendRoutes({
-      ...{ sender, authenticator, counters: sendCounters },
-      isOpen: () => isOpen,
-      limit: sendLimit(config, hub.counters.limitsHit),
-    }),
+    sendRoutes(sending),
     apiRoutes({
       hub,
       authenticator,
       version,
       counters: apiCounters,
+      watchers,
       readStats: () => ({
         sessions: hub.sessions.size - apiCounters.watchers,
         channels: hub.occupied,
@@ -179,13 +172,13 @@ export async function startServer(
           bytes: hub.histories.bytes,
           dropped: hub.histories.dropped,
         },
-        tokens: tokens?.counters ?? null,
+        tokens: live.tokens?.counters ?? null,
         relay: link?.relay.counters ?? null,
         send: sendCounters,
         api: apiCounters,
       }),
     }),
-    statusPage({ dir: clientDir, version, demo, guarded }),
+    statusPage({ dir: clientDir, version, demo, isGuarded: () => authenticator.guarded }),
     clientFiles({ dir: clientDir }),
     healthRoutes({ version, isReady: () => !commands.draining }),
     transportRoutes(gateway),
@@ -213,7 +206,7 @@ export async function startServer(
   } catch (error) {
     clearInterval(ticker);
     link?.relay.close();
-    tokens?.close();
+    live.tokens?.close();
     throw new Error(`Cannot listen on ${config.host}:${config.port}: ${listenProblem(error)}`, {
       cause: error,
     });
@@ -232,7 +225,7 @@ export async function startServer(
   } catch (error) {
     clearInterval(ticker);
     link?.relay.close();
-    tokens?.close();
+    live.tokens?.close();
     await listener.close();
     throw error;
   }
@@ -243,6 +236,47 @@ export async function startServer(
     signal: announcing.signal,
   });
 
+  /** Puts a config in force, all of it within one turn: nothing here may throw. */
+  function apply(next: Live): void {
+    live = next;
+    hub.configure(next.hub);
+    sender.messageBytes = next.config.limits.message_bytes;
+    commands.maxBytes = next.config.limits.max_bytes;
+    commands.messageBytes = next.config.limits.message_bytes;
+    // Those before may be in the midst of a check, and are let go when that is done.
+    commands.tokens = next.tokens;
+    commands.pace = next.pace;
+    sending.limit = sendLimit(next.config, hub.counters.limitsHit);
+    if (next.app !== null) link?.configure(next.app);
+    authenticator.configure(next.credentials);
+    watchers.recheck(authenticator);
+    gateway.configure(next.gateway);
+    warnOfUnsigned(next);
+  }
+
+  async function replaceConfig(wanted: Config): Promise<Reloaded> {
+    const { live: changed, restart, config: next } = configChanges(live.config, wanted);
+    const names = restart.map(({ name }) => name);
+    // What needs a restart stays as it is, and may not fit what would change now.
+    const { problems } = checkRules(next);
+    if (problems.length > 0) return refused(problems, names);
+    let made: Live;
+    try {
+      made = await makeLive(next, { files, appSecrets, before: live });
+    } catch (error) {
+      return { ok: false, problems: [errorText(error)] };
+    }
+    if (stopping !== undefined) return { ok: false, problems: ["the server is shutting down"] };
+    apply(made);
+    return { ok: true, changed: changed.map(({ name }) => name), restart: names };
+  }
+  let reloading: Promise<unknown> = Promise.resolve();
+  function reload(wanted: Config): Promise<Reloaded> {
+    const reloaded = reloading.then(() => replaceConfig(wanted));
+    reloading = reloaded.catch(() => {}); // told to who asked
+    return reloaded;
+  }
+
   const { promise: finished, resolve: finish } = Promise.withResolvers<void>();
   async function stop(): Promise<void> {
     // First nothing new comes in, then what the app has yet to answer reaches its browsers, and only then
@@ -252,7 +286,7 @@ export async function startServer(
       logger.info("Shutting down: waiting for the app to take {count} events", {
         count: link.relay.counters.queued + link.relay.counters.inFlight,
       });
-      await within(config.shutdown_timeout, link.relay.drain());
+      await within(live.config.shutdown_timeout, link.relay.drain());
       link.relay.close();
       await within(GOODBYE_MS, link.relay.drain());
     }
@@ -268,7 +302,7 @@ export async function startServer(
     await listener.close();
     clearInterval(ticker);
     clearTimeout(retryTimer);
-    tokens?.close();
+    live.tokens?.close();
     finish();
   }
   let stopping: Promise<void> | undefined;
@@ -279,21 +313,22 @@ export async function startServer(
     hostname: config.host,
     port: listener.port,
     finished,
+    reload,
     shutdown,
     [Symbol.asyncDispose]: shutdown,
   };
 }
 
-function tokensOf({ token }: Config): Promise<Tokens> | null {
-  const { secret, jwks, algorithms, audience, issuer } = token;
-  if (secret.length === 0 && jwks === undefined) return null;
-  return createTokens({
-    secrets: secret,
-    ...(jwks !== undefined && { jwks }),
-    ...(algorithms !== undefined && { algorithms }),
-    ...(audience !== undefined && { audience }),
-    ...(issuer !== undefined && { issuer }),
-  });
+function warnOfUnsigned({ app, config }: Live): void {
+  if (app === null || config.app.format !== "json" || app.secrets!.length > 0) return;
+  logger.warn("Events go to the app unsigned, as there is no `secret`: `chloe secret` makes one");
+}
+
+function refused(problems: readonly Problem[], restart: readonly string[]): Reloaded {
+  const why = restart.length === 0
+    ? ""
+    : `; that is with ${restart.join(", ")} as before, to change which needs a restart`;
+  return { ok: false, problems: problems.map((problem) => `${problemLine(problem)}${why}`) };
 }
 
 function stateDir({ state_dir }: Config): string {

@@ -5,7 +5,7 @@ import { CHLOE_BIN, runChloe, startChloe } from "./support/chloe_process.ts";
 import { eventually, within } from "./support/within.ts";
 
 const COMMANDS = [
-  ...["serve", "start", "stop", "restart", "status"],
+  ...["serve", "start", "stop", "restart", "reload", "status"],
   ...["check", "secret", "send", "demo"],
   ...["sessions", "channels", "tail", "disconnect"],
 ];

@@ -8,7 +8,7 @@ import type { Command } from "commander";
 import type { Options } from "./config_options.ts";
 import { Failure, reason } from "./failure.ts";
 import { health } from "./health.ts";
-import { type PidFileState, readPidFile } from "./pid_file.ts";
+import { pidFileRemedy, type PidFileState, readPidFile } from "./pid_file.ts";
 import { DENO_RUN_FLAGS } from "./version.ts";
 
 const POLL_MS = 50;
@@ -75,7 +75,10 @@ export async function daemonState(pidFile: string): Promise<PidFileState> {
   try {
     return await readPidFile(pidFile);
   } catch (error) {
-    throw new Failure(`Cannot read the pid file ${pidFile}: ${reason(error)}`, { cause: error });
+    throw new Failure(
+      `Cannot read the pid file ${pidFile}: ${reason(error)}; ${pidFileRemedy(error)}`,
+      { cause: error },
+    );
   }
 }
 
@@ -136,11 +139,16 @@ export interface Running {
  */
 export async function startDaemon(
   args: readonly string[],
-  { pidFile, logFile, timeoutMs }: DaemonFiles & { timeoutMs: number },
+  { pidFile, logFile, firstLine, timeoutMs }: DaemonFiles & {
+    /** What begins its part of the log. */
+    readonly firstLine: string;
+    readonly timeoutMs: number;
+  },
 ): Promise<Running | StillBorn> {
-  const logged = await openLog(logFile);
+  const logged = await openLog(logFile, firstLine);
   const child = new Deno.Command("/bin/sh", {
-    args: ["-c", `exec "$@" >>"$0" 2>&1 </dev/null`, logFile, ...serveCommand(args)],
+    // A SIGHUP that comes before it listens for that would kill it; it has yet to read the config then.
+    args: ["-c", `trap "" HUP; exec "$@" >>"$0" 2>&1 </dev/null`, logFile, ...serveCommand(args)],
     stdin: "null",
     stdout: "null",
     stderr: "null",
@@ -180,14 +188,24 @@ function serveCommand(args: readonly string[]): string[] {
   return [...program, "serve", ...args];
 }
 
-/** Makes sure that the log can be written; its size so far. */
-async function openLog(path: string): Promise<number> {
+/**
+ * Makes sure that the log can be written, by a line: that a disk is full shows in nothing else.
+ *
+ * @returns Its size.
+ */
+async function openLog(path: string, line: string): Promise<number> {
   try {
     await Deno.mkdir(dirname(path), { recursive: true });
     using file = await Deno.open(path, { append: true, create: true, mode: 0o640 });
+    await file.write(new TextEncoder().encode(`${line}\n`));
     return (await file.stat()).size;
   } catch (error) {
-    throw new Failure(`Cannot write the log ${path}: ${reason(error)}`, { cause: error });
+    const remedy = error instanceof Deno.errors.PermissionDenied
+      ? "run this as the user whose it is, or name another with --log-file"
+      : "make room there, or name another with --log-file";
+    throw new Failure(`Cannot write the log ${path}: ${reason(error)}; ${remedy}`, {
+      cause: error,
+    });
   }
 }
 
@@ -243,17 +261,23 @@ export async function stopDaemon(
   }
 }
 
-/** False where there is no such process any more. */
-function signal(pid: number, name: Deno.Signal): boolean {
+/** Sends a signal. @returns False where there is no such process any more. */
+export function signal(pid: number, name: Deno.Signal): boolean {
   try {
     Deno.kill(pid, name);
     return true;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
-    throw new Failure(`Cannot send ${name} to process ${pid}: ${reason(error)}`, { cause: error });
+    const remedy = error instanceof Deno.errors.PermissionDenied
+      ? "; it is another user's: run this as that user, or as root"
+      : "";
+    throw new Failure(`Cannot send ${name} to process ${pid}: ${reason(error)}${remedy}`, {
+      cause: error,
+    });
   }
 }
 
-function pause(): Promise<void> {
+/** Waits a little before one looks again. */
+export function pause(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, POLL_MS));
 }

@@ -21,11 +21,15 @@ const SEND_TIMEOUT_MS = 5000;
 const SHUTDOWN_MS = 1000;
 
 /** How the demo app is started. */
-export interface DemoAppOptions {
+export interface DemoAppOptions extends DemoCredentials {
   /** 0: any that is free. */
   readonly port: number;
   /** Where Chloe is, without a slash at the end; as a function where that is known only later. */
   readonly chloeUrl: string | (() => string);
+}
+
+/** What Chloe and the demo app know each other by. */
+export interface DemoCredentials {
   /** Events must be signed with one of these. None: whoever reaches the app is believed. */
   readonly secrets: readonly string[];
   /** Whether `/send` asks for a signature, and takes the first secret's. */
@@ -39,6 +43,8 @@ export interface DemoApp extends AsyncDisposable {
   /** What `app.url` should be. */
   readonly url: string;
   readonly port: number;
+  /** From now on goes by others. */
+  configure(credentials: DemoCredentials): void;
   /** Stops listening, and waits a moment for answers that are under way. */
   shutdown(): Promise<void>;
 }
@@ -64,9 +70,8 @@ interface Ping {
  * @throws Error where the port cannot be had; its message is for the person who started it.
  */
 export function startDemoApp(options: DemoAppOptions): DemoApp {
-  const { secrets } = options;
-  const verify = secrets.length === 0 ? null : webhookVerifier(secrets);
-  const sendToAll = sender(options);
+  let verify = verifier(options);
+  let sendToAll = sender(options);
 
   async function handle(request: Request): Promise<Response> {
     const receivedMs = timeOfDay();
@@ -102,10 +107,23 @@ export function startDemoApp(options: DemoAppOptions): DemoApp {
       : errorResponse(status, "not_sent", "Cannot pass the event on: the log says why");
   }
 
-  return listen(options.port, handle);
+  return {
+    ...listen(options.port, handle),
+    configure(credentials) {
+      verify = verifier(credentials);
+      sendToAll = sender({ ...options, ...credentials });
+    },
+  };
 }
 
-function listen(port: number, handle: (request: Request) => Promise<Response>): DemoApp {
+function verifier({ secrets }: DemoCredentials) {
+  return secrets.length === 0 ? null : webhookVerifier(secrets);
+}
+
+function listen(
+  port: number,
+  handle: (request: Request) => Promise<Response>,
+): Omit<DemoApp, "configure"> {
   let server: Deno.HttpServer<Deno.NetAddr>;
   try {
     server = Deno.serve({

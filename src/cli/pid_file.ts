@@ -49,7 +49,12 @@ export class PidFile implements Disposable {
       const isLocked = await file.tryLock(true);
       if (isLocked && await isAt(file, path)) {
         const pidFile = new PidFile(path, file);
-        pidFile.#write([Deno.pid]);
+        try {
+          pidFile.#write([Deno.pid]);
+        } catch (error) {
+          pidFile[Symbol.dispose]();
+          throw error;
+        }
         return pidFile;
       }
       // A look at the file by readPidFile() shares its lock for a moment: that is no server.
@@ -83,6 +88,14 @@ export class PidFile implements Disposable {
 
 function wait(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+}
+
+/** What to do about a pid file that cannot be read or written. */
+export function pidFileRemedy(error: unknown): string {
+  const isForbidden = error instanceof Deno.errors.PermissionDenied;
+  return isForbidden
+    ? "it, or its folder, is another user's: run this as that user, or name another file with --pid-file"
+    : "mend that, or name another file with --pid-file";
 }
 
 /** Whether `file` still is what stands at `path`: the one before us may have removed it as it ended. */

@@ -10,6 +10,7 @@ import { type Cli, withVersion } from "./command.ts";
 import { addDemo } from "./demo.ts";
 import { addDisconnect } from "./disconnect.ts";
 import { Failure, reason } from "./failure.ts";
+import { addReload } from "./reload.ts";
 import { addRestart } from "./restart.ts";
 import { addSecret } from "./secret.ts";
 import { addSend } from "./send.ts";
@@ -55,6 +56,7 @@ export async function run(
   addServe(cli);
   addStart(cli);
   addStop(cli);
+  addReload(cli);
   addRestart(cli);
   addStatus(cli);
   addCheck(cli);

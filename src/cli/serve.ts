@@ -11,11 +11,13 @@ import { createWebhookSecret } from "../signing/secrets.ts";
 import { addCommand, type Cli } from "./command.ts";
 import { addConfigOptions, type Options, requireConfig } from "./config_options.ts";
 import { startDemoApp } from "./demo_app.ts";
-import { Failure } from "./failure.ts";
+import { Failure, reason } from "./failure.ts";
 import { localUrl } from "./health.ts";
 import { configureLogging } from "./logging.ts";
-import { PidFile } from "./pid_file.ts";
-import { type StopSignals, stopSignals } from "./signals.ts";
+import { PidFile, pidFileRemedy } from "./pid_file.ts";
+import { ReloadNote } from "./reload_note.ts";
+import { Reloader } from "./reloader.ts";
+import { reloadSignals, stopSignals } from "./signals.ts";
 import { catchStrays } from "./strays.ts";
 import { VERSION } from "./version.ts";
 
@@ -24,7 +26,9 @@ const logger = getLogger(["chloe", "cli"]);
 /** Adds the command to the program. */
 export function addServe(cli: Cli): void {
   const command = addCommand(cli, "serve", (options) => serve(options, cli))
-    .description("run a server in the foreground, until SIGTERM or SIGINT");
+    .description(
+      "run a server in the foreground, until SIGTERM or SIGINT; SIGHUP: read the config anew",
+    );
   addServeOptions(command)
     .option(
       "--pid-file <file>",
@@ -39,10 +43,11 @@ export function addServeOptions(command: Command): Command {
 }
 
 async function serve(options: Options, { clientDir }: Cli): Promise<number> {
-  using signals = stopSignals();
+  const reloads = reloadSignals();
+  using stops = stopSignals();
   const { config, warnings, file } = await requireConfig(options);
   using pidFile = await claimPidFile(options.pidFile);
-  await using _logs = await configureLogging(config.log);
+  await using logs = await configureLogging(config.log);
   using _net = catchStrays();
   for (const warning of warnings) logger.warn("{warning}", { warning });
   const withDemo = options.demo === true && config.app.url === undefined;
@@ -51,6 +56,7 @@ async function serve(options: Options, { clientDir }: Cli): Promise<number> {
     : await startServer({ config, version: VERSION, clientDir });
   const url = localUrl(server.hostname, server.port);
   pidFile?.publish(url);
+  using note = typeof options.pidFile === "string" ? new ReloadNote(options.pidFile) : null;
   logger.info("Chloe {version} listens on {url} (process {pid}, config file: {file})", {
     version: VERSION,
     url: server.url,
@@ -60,11 +66,16 @@ async function serve(options: Options, { clientDir }: Cli): Promise<number> {
   });
   logger.info("Status page: {page}", { page: `${url}/` });
   logger.info("Say hello to every page that listens: {command}", { command: hello(config, url) });
-  return await serveUntilAsked(server, signals);
+  const reloader = new Reloader({ options, file, server, logs, note });
+  reloads.onReload(() => reloader.request());
+  return await serveUntilAsked(server, [stops.asked, reloads.orphaned]);
 }
 
-async function serveUntilAsked(server: RunningServer, signals: StopSignals): Promise<number> {
-  const signal = await Promise.race([signals.asked, server.finished]);
+async function serveUntilAsked(
+  server: RunningServer,
+  signals: readonly Promise<string>[],
+): Promise<number> {
+  const signal = await Promise.race([...signals, server.finished]);
   if (signal === undefined) {
     logger.error("The server ended by itself");
     return 1;
@@ -77,11 +88,20 @@ async function serveUntilAsked(server: RunningServer, signals: StopSignals): Pro
 
 async function claimPidFile(path: Options[string]): Promise<PidFile | null> {
   if (typeof path !== "string") return null;
-  const pidFile = await PidFile.claim(path);
-  if (pidFile === null) {
-    throw new Failure(`Cannot start: a running Chloe holds the pid file ${path}`);
+  let pidFile: PidFile | null;
+  try {
+    pidFile = await PidFile.claim(path);
+  } catch (error) {
+    throw new Failure(
+      `Cannot start: cannot write the pid file ${path}: ${reason(error)}; ${pidFileRemedy(error)}`,
+      { cause: error },
+    );
   }
-  return pidFile;
+  if (pidFile !== null) return pidFile;
+  throw new Failure(
+    `Cannot start: a running process, most likely a Chloe, holds the pid file ${path}: ` +
+      "stop that first, or name another file with --pid-file",
+  );
 }
 
 /** Starts the demo app and a server for it. */
@@ -97,10 +117,13 @@ async function startWithDemo(config: Config, clientDir: string): Promise<Running
     signSend: config.secret.length > 0,
     apiKeys: config.api_keys,
   });
-  const app: Config["app"] = { ...config.app, url: demo.url, format: "json", events: ["message"] };
+  const withDemo = (config: Config): Config =>
+    config.app.url !== undefined
+      ? config
+      : { ...config, app: { ...config.app, url: demo.url, format: "json", events: ["message"] } };
   try {
     const server = await startServer({
-      config: { ...config, app },
+      config: withDemo(config),
       version: VERSION,
       clientDir,
       demo: true,
@@ -112,7 +135,18 @@ async function startWithDemo(config: Config, clientDir: string): Promise<Running
       await server.shutdown();
       await demo.shutdown();
     };
-    return { ...server, shutdown, [Symbol.asyncDispose]: shutdown };
+    const reload = async (config: Config) => {
+      const reloaded = await server.reload(withDemo(config));
+      if (reloaded.ok) {
+        demo.configure({
+          secrets: config.secret.length > 0 ? config.secret : secrets,
+          signSend: config.secret.length > 0,
+          apiKeys: config.api_keys,
+        });
+      }
+      return reloaded;
+    };
+    return { ...server, reload, shutdown, [Symbol.asyncDispose]: shutdown };
   } catch (error) {
     await demo.shutdown();
     throw error;

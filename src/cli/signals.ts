@@ -30,3 +30,35 @@ export function stopSignals(): StopSignals {
     [Symbol.dispose]: () => listeners.forEach((remove) => remove()),
   };
 }
+
+/** Waits for the signal that asks a server to read its config anew, SIGHUP. */
+export interface ReloadSignals {
+  /** Has `reload` called at each: at once, where one came before. */
+  onReload(reload: () => void): void;
+  /** Resolves where it says something else: that the terminal was closed from which the server was started. */
+  readonly orphaned: Promise<string>;
+}
+
+/** Listens from now on, and until the end of the process: no hang-up kills it, however late. */
+export function reloadSignals(): ReloadSignals {
+  const { promise: orphaned, resolve } = Promise.withResolvers<string>();
+  const terminals = TERMINALS.filter((stream) => stream.isTerminal());
+  let reload: (() => void) | null = null;
+  let isWanted = false;
+  Deno.addSignalListener("SIGHUP", () => {
+    // Nobody could stop it from there any more.
+    const isOrphan = terminals.length > 0 && terminals.every((stream) => !stream.isTerminal());
+    if (isOrphan) return resolve("SIGHUP");
+    if (reload === null) isWanted = true;
+    else reload();
+  });
+  return {
+    orphaned,
+    onReload(callback) {
+      reload = callback;
+      if (isWanted) callback();
+    },
+  };
+}
+
+const TERMINALS = [Deno.stdin, Deno.stdout, Deno.stderr];

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Config } from "../config/schema.ts";
 import { addCommand, type Cli } from "./command.ts";
 import { configArguments, type Options, requireConfig } from "./config_options.ts";
 import {
@@ -12,7 +13,7 @@ import {
   settledState,
   startDaemon,
 } from "./daemon.ts";
-import { Failure } from "./failure.ts";
+import { Failure, reason } from "./failure.ts";
 import { addServeOptions } from "./serve.ts";
 import { complain, say } from "./terminal.ts";
 
@@ -28,7 +29,7 @@ export function addStart(cli: Cli): void {
 /** Starts the daemon that `options` describe. A daemon that runs already is left alone, and is no failure. */
 export async function start(options: Options): Promise<number> {
   // What is wrong with the config is better said here than in the log.
-  const { warnings, file } = await requireConfig(options);
+  const { config, warnings, file } = await requireConfig(options);
   for (const warning of warnings) complain(warning);
   const files = daemonFiles(options);
   const before = await settledState(files.pidFile, { timeoutMs: START_TIMEOUT_MS });
@@ -43,13 +44,21 @@ export async function start(options: Options): Promise<number> {
   }
   const args = [...configArguments(options), "--pid-file", files.pidFile];
   if (options.demo === true) args.push("--demo");
-  const started = await startDaemon(args, { ...files, timeoutMs: START_TIMEOUT_MS });
+  const started = await startDaemon(args, {
+    ...files,
+    firstLine: firstLine(config),
+    timeoutMs: START_TIMEOUT_MS,
+  });
   if ("pid" in started) {
-    await rememberStart(files.pidFile, {
-      ...options,
-      ...files,
-      ...(file !== undefined && { config: await Deno.realPath(file) }),
-    });
+    try {
+      await rememberStart(files.pidFile, {
+        ...options,
+        ...files,
+        ...(file !== undefined && { config: await Deno.realPath(file) }),
+      });
+    } catch (error) {
+      complain(`cannot keep its flags for 'chloe restart', give them again then: ${reason(error)}`);
+    }
     say(`Chloe is running${at(started)}, log ${files.logFile}`);
     return 0;
   }
@@ -65,6 +74,17 @@ export async function start(options: Options): Promise<number> {
       ...started.lines.map((line) => `  ${line}`),
     ].join("\n"),
   );
+}
+
+function firstLine({ log: { format } }: Config): string {
+  const message = "Started by 'chloe start'";
+  return format === "pretty" ? message : JSON.stringify({
+    "@timestamp": new Date().toISOString(),
+    level: "INFO",
+    message,
+    logger: "chloe.cli",
+    properties: {},
+  });
 }
 
 /** Where a server is, to be put after a verb: ` (process 7) at http://127.0.0.1:8901`. */

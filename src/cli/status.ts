@@ -7,6 +7,7 @@ import { addCommand, type Cli } from "./command.ts";
 import { addConfigFile, type Options, readConfig } from "./config_options.ts";
 import { addDaemonOptions, daemonFiles, daemonState } from "./daemon.ts";
 import { health, localUrl } from "./health.ts";
+import { readReloadNote, remarks } from "./reload_note.ts";
 import { at } from "./start.ts";
 import { complain, say } from "./terminal.ts";
 
@@ -23,6 +24,7 @@ async function status(options: Options): Promise<number> {
   if (found.state === "running") {
     if (found.url !== null && await health(found.url) !== null) {
       say(`Chloe is running${at(found)}`);
+      for (const line of remarks(await readReloadNote(pidFile))) say(line);
       return 0;
     }
     complain(`Chloe${at(found)} runs, but does not answer`);

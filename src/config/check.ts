@@ -41,7 +41,6 @@ export function checkConfig(tree: Table, { sourceOf, incomplete }: CheckOptions)
     return { path: pathText(path), message, ...(source !== undefined && { source }) };
   };
   const problems: Problem[] = [];
-  const warnings: string[] = [];
   const broken: (readonly PropertyKey[])[] = [];
   const first = schema.safeParse(tree, { error: describeIssue });
   for (const issue of first.error?.issues ?? []) {
@@ -58,7 +57,26 @@ export function checkConfig(tree: Table, { sourceOf, incomplete }: CheckOptions)
   }
   // The rules run over what is left, with defaults for what is broken, so that all problems show at once.
   const config = first.success ? first.data : schema.safeParse(without(tree, broken)).data;
-  if (config === undefined || incomplete) return { problems, warnings };
+  if (config === undefined || incomplete) return { problems, warnings: [] };
+  const found = checkRules(config, broken);
+  return {
+    problems: [...problems, ...found.problems],
+    warnings: found.warnings,
+    config,
+  };
+}
+
+/**
+ * Checks what must hold between keys.
+ *
+ * @param broken Places whose values are not known: a rule that depends on one is passed over.
+ */
+export function checkRules(
+  config: Config,
+  broken: readonly (readonly PropertyKey[])[] = [],
+): Omit<Checked, "config"> {
+  const problems: Problem[] = [];
+  const warnings: string[] = [];
   for (const { keys: [key, ...others], severity, check } of rules) {
     if (broken.some((path) => [key, ...others].some((name) => overlaps(name, path)))) continue;
     const found = check(config) ?? [];
@@ -69,7 +87,7 @@ export function checkConfig(tree: Table, { sourceOf, incomplete }: CheckOptions)
       else problems.push({ path, message }); // several keys, so no one source
     }
   }
-  return { problems, warnings, config };
+  return { problems, warnings };
 }
 
 /** Whether the key called `name` is, holds, or lies in what stands at `path`. */

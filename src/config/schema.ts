@@ -34,6 +34,11 @@ export interface KeyDoc {
   readonly flag?: string;
   /** Its value is never shown, and it has no flag: everyone on the machine can read a process's flags. */
   readonly secret?: true;
+  /**
+   * A reload puts a new value in force, without a restart. `once set`: one value in place of another, but not
+   * a first one, or none any more.
+   */
+  readonly live?: true | "once set";
 }
 
 /** The documentation of each leaf of {@linkcode schema}, by its zod type. */
@@ -60,6 +65,7 @@ const app = z.strictObject({
       kind: "text",
       flag: "url",
       doc: "where the app takes events; none: browsers can only listen",
+      live: "once set",
     }),
   format: z.enum(["json", "chloe-1"]).prefault("json").register(keyDocs, {
     kind: "text",
@@ -70,11 +76,13 @@ const app = z.strictObject({
     kind: "text",
     flag: "duration",
     doc: "how long one POST to the app may take",
+    live: true,
   }),
   retry_for: duration().prefault("60s").register(keyDocs, {
     kind: "text",
     flag: "duration",
     doc: "how long an event is tried again before it is given up",
+    live: true,
   }),
   events: list(z.enum(EVENTS)).prefault(["message"]).register(keyDocs, {
     kind: "list",
@@ -87,6 +95,7 @@ const app = z.strictObject({
     .register(keyDocs, {
       kind: "list",
       doc: "headers of the browser's request that the connect event carries",
+      live: true,
     }),
 });
 
@@ -94,10 +103,12 @@ const session = z.strictObject({
   grace: duration({ min: 10 }).prefault("30s").register(keyDocs, {
     kind: "text",
     doc: "how long a session outlives its lost connection",
+    live: true,
   }),
   ping: duration({ min: 10 }).prefault("25s").register(keyDocs, {
     kind: "text",
     doc: "how often a quiet connection is asked whether it is there",
+    live: true,
   }),
 });
 
@@ -105,47 +116,58 @@ const limits = z.strictObject({
   max_bytes: size({ min: "256B", max: "16MiB" }).prefault("64KiB").register(keyDocs, {
     kind: "text",
     doc: "the longest frame that a browser may send",
+    live: true,
   }),
   message_bytes: size({ min: "1B", max: "1MiB" }).prefault("64KiB").register(keyDocs, {
     kind: "text",
     doc: "the longest message that an app may send",
+    live: true,
   }),
   unwritten_bytes: size({ min: "1KiB", max: "1GiB" }).prefault("256KiB").register(keyDocs, {
     kind: "text",
     doc: "what may wait for a reader before it counts as slow",
+    live: true,
   }),
   unacknowledged_bytes: size({ min: "1KiB", max: "1GiB" }).prefault("256KiB").register(keyDocs, {
     kind: "text",
     doc: "what is kept of a session for a resume",
+    live: true,
   }),
   subscriptions: z.int().min(1).max(1_000_000).prefault(500).register(keyDocs, {
     kind: "number",
     doc: "the most channels that one session may be in",
+    live: true,
   }),
   connections: z.int().min(1).max(10_000_000).optional().register(keyDocs, {
     kind: "number",
     doc: "the most connections at once; by default the limit of open files less 500",
+    live: true,
   }),
   connections_per_address: z.int().min(0).max(10_000_000).optional().register(keyDocs, {
     kind: "number",
     doc: "the most from one address (IPv6: /64); 0: any; by default 500 from each public one",
+    live: true,
   }),
   commands_per_second: z.int().min(0).max(1_000_000).prefault(100).register(keyDocs, {
     kind: "number",
     doc: "how many commands a session may send each second, over a while; 0: any number",
+    live: true,
   }),
   commands_burst: z.int().min(1).max(10_000_000).optional().register(keyDocs, {
     kind: "number",
     doc: "how many at once; by default twice limits.subscriptions, 1000 at the least",
+    live: true,
   }),
   queued_bytes: size({ min: "1MiB", max: "64GiB" }).optional().register(keyDocs, {
     kind: "text",
     doc:
       "what may wait for all sessions together; by default a quarter of V8's heap, 512MiB at most",
+    live: true,
   }),
   send_per_second: z.int().min(1).max(10_000_000).optional().register(keyDocs, {
     kind: "number",
     doc: "how many requests to /send one key may make a second; by default any number",
+    live: true,
   }),
 });
 
@@ -153,6 +175,7 @@ const history = z.strictObject({
   max_bytes: size({ min: "64KiB", max: "64GiB" }).prefault("64MiB").register(keyDocs, {
     kind: "text",
     doc: "what the histories of all channels may take; beyond, the oldest messages go first",
+    live: true,
   }),
 });
 
@@ -184,10 +207,12 @@ const token = z.strictObject({
     kind: "list",
     secret: true,
     doc: "users' tokens are signed with one of these (HS256, HS384, HS512)",
+    live: true,
   }),
   jwks: jwks.optional().register(keyDocs, {
     kind: "text",
     doc: "the public keys of users' tokens: an https URL, or a file's path",
+    live: true,
   }),
   algorithms: list(z.enum(ALGORITHMS))
     .refine((names) => names.length > 0, { error: "must name one or more, or be left out" })
@@ -195,18 +220,22 @@ const token = z.strictObject({
     .register(keyDocs, {
       kind: "list",
       doc: "the algorithms that tokens may have; by default what the keys are for",
+      live: true,
     }),
   audience: someText.optional().register(keyDocs, {
     kind: "text",
     doc: "what a token has to say as its aud",
+    live: true,
   }),
   issuer: someText.optional().register(keyDocs, {
     kind: "text",
     doc: "what a token has to say as its iss",
+    live: true,
   }),
   required: z.boolean().prefault(false).register(keyDocs, {
     kind: "boolean",
     doc: "whether nobody connects without a token",
+    live: true,
   }),
 });
 
@@ -219,22 +248,25 @@ const legacy = z.strictObject({
     kind: "text",
     secret: true,
     doc: "signs in the way of 2011 (chloe-1 and the form member sig)",
+    live: true,
   }),
   from: list(addressRange).prefault(["loopback"]).register(keyDocs, {
     kind: "list",
     doc: "addresses from which the form member sig is taken",
+    live: true,
   }),
 });
 
 const log = z.strictObject({
   level: z.enum(["trace", "debug", "info", "warning", "error", "fatal"]).prefault("info").register(
     keyDocs,
-    { kind: "text", flag: "level", doc: "trace, debug, info, warning, error or fatal" },
+    { kind: "text", flag: "level", doc: "trace, debug, info, warning, error or fatal", live: true },
   ),
   format: z.enum(["auto", "pretty", "json"]).prefault("auto").register(keyDocs, {
     kind: "text",
     flag: "format",
     doc: "pretty, json, or auto: pretty on a terminal, JSON lines elsewhere",
+    live: true,
   }),
 });
 
@@ -254,21 +286,25 @@ export const schema = z.strictObject({
     kind: "list",
     secret: true,
     doc: "signs what Chloe and the app send each other; two while one replaces the other",
+    live: true,
   }),
   api_keys: list(apiKey).prefault([]).register(keyDocs, {
     kind: "list",
     secret: true,
     doc: "bearer keys for /send and /api",
+    live: true,
   }),
   origins: list(origin).prefault([]).register(keyDocs, {
     kind: "list",
     flag: "origins",
     doc: "origins of the pages that may connect; the own one always may",
+    live: true,
   }),
   shutdown_timeout: duration().prefault("10s").register(keyDocs, {
     kind: "text",
     flag: "duration",
     doc: "how long a shutdown waits for sessions and for the app",
+    live: true,
   }),
   state_dir: someText.optional().register(keyDocs, {
     kind: "text",
@@ -282,6 +318,7 @@ export const schema = z.strictObject({
   ).register(keyDocs, {
     kind: "json",
     doc: "rules for channels, [[channel]] in the file; the first that matches wins",
+    live: true,
   }),
   history: history.prefault({}),
   token: token.prefault({}),

@@ -4,14 +4,18 @@ import { TOLERANCE_S, type Verifier, webhookVerifier } from "../signing/standard
 import { hostName, isLoopbackAddress, isLoopbackHost } from "../web/loopback.ts";
 import { type AddressList, addressList } from "./addresses.ts";
 
-/** What lets an app in. */
-export interface AuthenticatorOptions {
+/** What lets an app in: it can be changed, by `configure`. */
+export interface Credentials {
   /** `whsec_` secrets that requests may be signed with. */
   readonly secrets: readonly string[];
   /** Bearer keys. */
   readonly apiKeys: readonly string[];
   /** The signature of 2011: its secret, and the addresses that it is taken from. */
   readonly legacy?: { readonly secret: string; readonly from: readonly string[] };
+}
+
+/** How an authenticator is set up. */
+export interface AuthenticatorOptions extends Credentials {
   /** The time of day in milliseconds, for tests. */
   now?(): number;
 }
@@ -46,18 +50,23 @@ export type Verdict =
  * a key is configured, because it is on this very machine. Secrets are compared in constant time.
  */
 export class Authenticator {
-  readonly #keys: SecretSet;
-  readonly #verify: Verifier | null;
-  readonly #legacy: { readonly secret: string; readonly from: AddressList } | null;
+  #keys!: SecretSet;
+  #verify!: Verifier | null;
+  #legacy!: { readonly secret: string; readonly from: AddressList } | null;
   readonly #now: () => number;
 
-  constructor({ secrets, apiKeys, legacy, now = Date.now }: AuthenticatorOptions) {
+  constructor({ now = Date.now, ...credentials }: AuthenticatorOptions) {
+    this.#now = now;
+    this.configure(credentials);
+  }
+
+  /** From now on lets in by these, and by no others. */
+  configure({ secrets, apiKeys, legacy }: Credentials): void {
     this.#keys = new SecretSet(apiKeys);
     this.#verify = secrets.length === 0 ? null : webhookVerifier(secrets);
     this.#legacy = legacy === undefined
       ? null
       : { secret: legacy.secret, from: addressList(legacy.from) };
-    this.#now = now;
   }
 
   /** Whether a secret or a key is configured. While there is none, this machine itself is let in. */
@@ -98,12 +107,17 @@ export class Authenticator {
    * Decides on a whole request.
    *
    * @param body Byte for byte as it came.
+   * @param atMs The time of day at which it came; now, where it is not given.
    * @param form For a route that takes the signature of 2011: the form, `null` where the request is none or
    * has no `sig`.
    */
   authenticate(
     requester: Requester,
-    { body, form }: { body: string | Uint8Array; form?: LegacyForm | null },
+    { body, form, atMs = this.#now() }: {
+      body: string | Uint8Array;
+      form?: LegacyForm | null;
+      atMs?: number;
+    },
   ): Verdict {
     const takesLegacy = form !== undefined;
     const verdict = this.byHeaders(requester, { takesLegacy });
@@ -111,7 +125,7 @@ export class Authenticator {
 
     const { headers, remoteAddress } = requester;
     if (this.#verify !== null && headers.has("webhook-signature")) {
-      const verified = this.#verify({ headers, body }, this.#now());
+      const verified = this.#verify({ headers, body }, atMs);
       if (verified.ok) {
         const goodUntilMs = (verified.timestampS + TOLERANCE_S) * 1000;
         return { ok: true, by: "signature", key: `secret ${verified.key}`, goodUntilMs };

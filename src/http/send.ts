@@ -20,7 +20,7 @@ export interface SendOptions {
   isOpen?(): boolean;
   readonly counters?: SendCounters;
   /** How often each key may be used; default: as often as it likes. */
-  readonly limit?: SendLimit | null;
+  limit?: SendLimit | null;
   /** For how long a body is waited for, in milliseconds. Default: 10 s. */
   readonly bodyTimeoutMs?: number;
 }
@@ -47,7 +47,6 @@ export function sendRoutes(options: SendOptions): Hono<RemoteEnv> {
     authenticator,
     isOpen = () => true,
     counters = new SendCounters(),
-    limit = null,
   } = options;
   const bodies = new BodyReader({
     maxBytes: MAX_BODY_BYTES,
@@ -79,7 +78,7 @@ export function sendRoutes(options: SendOptions): Hono<RemoteEnv> {
       : { data: String(form.message.data ?? ""), sig: form.sig };
     const verdict = authenticator.authenticate(from, { body: body.bytes, form: legacyForm });
     if (!verdict.ok) return refusal(401, verdict.message);
-    const waitS = limit?.take(verdict.key) ?? 0;
+    const waitS = options.limit?.take(verdict.key) ?? 0;
     if (waitS > 0) return tooFast(waitS);
 
     const reading = form === null

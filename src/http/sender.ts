@@ -47,7 +47,7 @@ export interface MessageSenderOptions {
 
 /** Publishes the app's messages, each once. */
 export class MessageSender {
-  readonly messageBytes: number;
+  messageBytes: number;
   readonly #publisher: Publisher;
   readonly #store: IdempotencyStore;
   readonly #idPrefix = `msg_${randomBytes(9).toString("base64url")}_`;

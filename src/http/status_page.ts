@@ -36,8 +36,8 @@ export interface StatusPageOptions {
   readonly version: string;
   /** Whether the demo app is the app: the page then lets a line travel. */
   readonly demo: boolean;
-  /** Whether `/send` asks for a key: the page's example shows one then. */
-  readonly guarded?: boolean;
+  /** Whether `/send` asks for a key by now: the page's example shows one then. */
+  isGuarded?(): boolean;
 }
 
 /**
@@ -46,17 +46,20 @@ export interface StatusPageOptions {
  * @throws Error where a file is missing.
  */
 export function statusPage(
-  { dir, version, demo, guarded = false }: StatusPageOptions,
+  { dir, version, demo, isGuarded = () => false }: StatusPageOptions,
 ): Hono<RemoteEnv> {
   const html = new TextDecoder().decode(readBuilt(dir, "status.html"))
     .replace("__VERSION__", () => escapeHtml(version))
-    .replace("__DEMO__", String(demo))
-    .replace("__GUARDED__", String(guarded));
+    .replace("__DEMO__", String(demo));
 
   const routes = new Hono<RemoteEnv>();
   const serve = (body: Uint8Array<ArrayBuffer>, type: string) =>
     builtFile(body, { type, headers: PAGE_HEADERS });
-  routes.get("/", serve(new TextEncoder().encode(html), "text/html; charset=utf-8"));
+  const [guarded, open] = [true, false].map((guarded) => {
+    const text = html.replace("__GUARDED__", String(guarded));
+    return serve(new TextEncoder().encode(text), "text/html; charset=utf-8");
+  });
+  routes.get("/", (c) => (isGuarded() ? guarded! : open!)(c));
   for (const [path, type] of Object.entries(PARTS)) {
     routes.get(path, serve(readBuilt(dir, path.slice(1)), type));
   }

@@ -9,7 +9,7 @@ function get(path: string, options: Partial<StatusPageOptions> = {}) {
 }
 
 Deno.test("statusPage() tells the version, and whether the demo app is there", async () => {
-  const html = await (await get("/", { demo: true, guarded: true })).text();
+  const html = await (await get("/", { demo: true, isGuarded: () => true })).text();
   assertStringIncludes(html, "<strong>1.2.3</strong>");
   assertStringIncludes(html, 'data-demo="true" data-guarded="true"');
   assertStringIncludes(await (await get("/")).text(), 'data-demo="false" data-guarded="false"');

@@ -59,14 +59,18 @@ export function enter(
   if (info === "too_large") {
     return finish({ code: "too_large", message: "info: may have 1 KiB as JSON text, send less" });
   }
+  const { authorize } = hub.ruleOf(name);
   const place = (placement: Placement) => {
+    // While somebody was asked, the channel may have got a rule by which nobody would have been.
+    const now = hub.ruleOf(name).authorize;
+    if (now !== authorize && now !== "open") return finish({ code: "forbidden" });
     const label = request.label ?? name;
     renewed = hub.grantedUntil(session, name) !== null;
     const code = hub.subscribe(session, name, { label, ...placement });
     finish(code === null ? null : { code });
   };
   const isIn = session.groups.has(name);
-  switch (hub.ruleOf(name).authorize) {
+  switch (authorize) {
     case "open":
       return place({ info });
     case "closed":

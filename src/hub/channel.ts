@@ -81,9 +81,9 @@ export interface ChannelParts {
 /** A channel's name and who is in it. It exists while somebody is; its history may outlive it. */
 export class Channel {
   readonly groups: Group[] = [];
-  readonly rule: ChannelRule;
-  readonly history: History | null;
-  readonly presence: Presence | null;
+  rule: ChannelRule;
+  history: History | null;
+  presence: Presence | null;
   /** How many sessions are in it, but for those that only watch. */
   size = 0;
   /** Used by the hub: whether its presence waits for this turn's end. */

@@ -50,18 +50,18 @@ export interface TokenVerifier {
   ): Promise<Verified<ChannelClaims>>;
 }
 
-/** What commands are carried out with. */
+/** What commands are carried out with; it can be changed while they are. */
 export interface CommandContext {
   readonly hub: Hub;
   readonly uplink: Uplink | null;
   /** `null` where no keys are configured: tokens are passed over then. */
-  readonly tokens: TokenVerifier | null;
+  tokens: TokenVerifier | null;
   /** Bound of one line, in bytes; several lines that come together may be four times that. */
-  readonly maxBytes: number;
+  maxBytes: number;
   /** Bound of the data of one message, in bytes of its JSON text. */
-  readonly messageBytes: number;
+  messageBytes: number;
   /** How fast each session may send. Default: as fast as it likes. */
-  readonly pace?: CommandPace | null;
+  pace?: CommandPace | null;
   /** True once the server is on its way out: it takes nothing new for the app. */
   draining: boolean;
 }

@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import type { Position } from "../protocol/frames.ts";
+import type { ChannelRule } from "./rules.ts";
 import type { Timed, TimerWheel } from "./timer_wheel.ts";
 
 /**
@@ -63,9 +64,9 @@ export class History implements Timed {
   #bytes = 0;
 
   readonly name: string;
-  readonly rule: HistoryRule;
+  rule: HistoryRule;
   readonly epoch: string;
-  readonly pool: Pool;
+  pool: Pool;
 
   constructor(
     store: HistoryStore,
@@ -198,9 +199,17 @@ export class HistoryStore {
   /** Of channels to which browsers may publish: what they do there may not cost the others more than half. */
   readonly #byClients: Pool = { stored: new Map(), bytes: 0 };
   #generation = 0;
+  #maxBytes: number;
 
   constructor(options: HistoryStoreOptions) {
     this.#options = options;
+    this.#maxBytes = options.maxBytes;
+  }
+
+  /** Sets another bound of what all that is kept may count for, in bytes. */
+  resize(maxBytes: number): void {
+    this.#maxBytes = maxBytes;
+    this.#makeRoom();
   }
 
   /** How many channels have one. */
@@ -287,6 +296,46 @@ export class HistoryStore {
     return size;
   }
 
+  /**
+   * What begins from now on has another epoch than all before: a channel that kept nothing for a while is not
+   * taken for one that had nothing to keep.
+   */
+  endEpoch(): void {
+    this.#generation++;
+  }
+
+  /**
+   * Gives a history its channel's new rule: what is beyond that is let go.
+   *
+   * @returns `null` where the channel keeps none any more. Call {@linkcode endEpoch} before.
+   */
+  change(history: History, { history: rule, clientsPublish }: ChannelRule): History | null {
+    if (rule === null) {
+      this.#move(history, null);
+      this.#options.wheel.cancel(history);
+      return null;
+    }
+    history.rule = rule;
+    this.#move(history, clientsPublish ? this.#byClients : this.#byApp);
+    while (history.size > rule.size) this.#drop(history);
+    this.expire(history);
+    return history;
+  }
+
+  /** Takes what a history counts for out of its pool, and into another where one is given. */
+  #move(history: History, pool: Pool | null): void {
+    if (history.pool === pool) return;
+    const { name, pool: former } = history;
+    const bytes = history.bytes + overheadOf(history);
+    const isStored = former.stored.delete(name);
+    if (isStored) former.bytes -= bytes;
+    if (pool === null) return;
+    history.pool = pool;
+    if (!isStored) return;
+    pool.stored.set(name, history);
+    pool.bytes += bytes;
+  }
+
   /** Nobody is in the channel any more. */
   release(history: History): void {
     history.inUse = false;
@@ -308,9 +357,8 @@ export class HistoryStore {
   }
 
   #makeRoom(): void {
-    const { maxBytes } = this.#options;
-    this.#trim(this.#byClients, maxBytes / 2);
-    this.#trim(this.#byApp, maxBytes - this.#byClients.bytes);
+    this.#trim(this.#byClients, this.#maxBytes / 2);
+    this.#trim(this.#byApp, this.#maxBytes - this.#byClients.bytes);
   }
 
   #trim(pool: Pool, maxBytes: number): void {

@@ -9,10 +9,11 @@ import { Entry } from "./entry.ts";
 import { Grant, TokenEnd } from "./grant.ts";
 import { type History, HistoryStore, type Recovery } from "./history.ts";
 import { Presence, type PresenceSnapshot } from "./presence.ts";
-import type { HubListener, HubOptions, Placement, Target } from "./hub_options.ts";
+import type { HubListener, HubOptions, HubSettings, Placement, Target } from "./hub_options.ts";
 import { QueuedBytes } from "./queued_bytes.ts";
 import { Relief } from "./relief.ts";
-import type { ChannelRule } from "./rules.ts";
+import { changeOf, mayStay } from "./rule_change.ts";
+import type { ChannelRule, RuleBook } from "./rules.ts";
 import { Session, type SessionBounds, type SessionHost, type SessionOptions } from "./session.ts";
 import { TimerWheel } from "./timer_wheel.ts";
 import { Turn } from "./turn.ts";
@@ -36,13 +37,14 @@ export class Hub implements SessionHost {
   readonly users = new Map<string, Set<Session>>();
   /** What channels remember, those that nobody is in included. */
   readonly histories: HistoryStore;
-  readonly bounds: SessionBounds;
+  bounds: SessionBounds;
   readonly wheel: TimerWheel;
   readonly queued = new QueuedBytes();
   /** How many sessions each address has that there is a limit for. */
   readonly sessionsByAddress = new AddressCounts();
   readonly #relief: Relief;
   readonly #options: HubOptions;
+  #settings: HubSettings;
   readonly #all: Channel;
   readonly #listener: HubListener | null;
   /** Sessions by the one that they continue: more than one where `connect` came again. */
@@ -56,6 +58,7 @@ export class Hub implements SessionHost {
 
   constructor(options: HubOptions) {
     this.#options = options;
+    this.#settings = options;
     this.bounds = options.bounds;
     this.wheel = new TimerWheel(options.now());
     this.#turn = new Turn({
@@ -98,14 +101,29 @@ export class Hub implements SessionHost {
     return timeOfDay() - (this.now() - ms);
   }
 
+  /**
+   * Puts other bounds and rules in force. Who is over a bound that was lowered stays; who is in a channel whose
+   * new rule forbids it is taken out, and told.
+   *
+   * @param settings The rules are looked at where they are another object than before.
+   */
+  configure(settings: HubSettings): void {
+    const { rules } = this.#settings;
+    this.#settings = settings;
+    this.bounds = settings.bounds;
+    if (settings.rules !== rules) this.#changeRules(settings.rules);
+    this.histories.resize(settings.historyBytes ?? HISTORY_BYTES);
+    this.#relief.configure({ maxBytes: settings.queuedBytes ?? Infinity, bounds: this.bounds });
+  }
+
   /** How many channels one session may be in. */
   get maxSubscriptions(): number {
-    return this.#options.maxSubscriptions;
+    return this.#settings.maxSubscriptions;
   }
 
   /** Whether there is room for another session. */
   get full(): boolean {
-    return this.sessions.size >= this.#options.maxSessions;
+    return this.sessions.size >= this.#settings.maxSessions;
   }
 
   /** How many channels somebody is in who does not only watch. */
@@ -214,9 +232,9 @@ export class Hub implements SessionHost {
   subscribe(session: Session, name: string, entry: Placement = {}): ErrorCode | null {
     if (session.released) return null;
     if (name === ALL_CHANNEL) return "bad_channel";
-    const { label = name, info = null, untilMs, appKnows = false } = entry;
+    const { label = name, info = null, untilMs, appKnows = false, byApp = false } = entry;
     if (!session.groups.has(name)) {
-      if (session.groups.size >= this.#options.maxSubscriptions) {
+      if (session.groups.size >= this.#settings.maxSubscriptions) {
         this.counters.limitsHit.subscriptions++;
         return "too_many_subscriptions";
       }
@@ -237,6 +255,7 @@ export class Hub implements SessionHost {
       }
     }
     if (untilMs !== undefined) this.#grantUntil(session, name, untilMs);
+    if (byApp) (session.placed ??= new Set()).add(name);
     return null;
   }
 
@@ -281,17 +300,17 @@ export class Hub implements SessionHost {
   }
 
   /** As {@linkcode revoke}, of who has lost the right to it: what waits for it there is taken away, too. */
-  takeBack(session: Session, name: string): void {
+  takeBack(session: Session, name: string, why: Revocation = "token_expired"): void {
     const channel = session.groups.get(name)?.channel;
     if (channel === undefined) return;
     this.#turn.endBatchOf(channel);
     session.outbox.removeWaiting(channel);
-    this.revoke(session, name, "token_expired");
+    this.revoke(session, name, why);
   }
 
   /** The rule of a channel. */
   ruleOf(name: string): ChannelRule {
-    return this.channels.get(name)?.rule ?? this.#options.rules.of(name);
+    return this.channels.get(name)?.rule ?? this.#settings.rules.of(name);
   }
 
   /** Until when a session was let into a channel by a token, on the hub's clock; `null`: no such end. */
@@ -314,18 +333,70 @@ export class Hub implements SessionHost {
   }
 
   #makeChannel(name: string): Channel {
-    const rule = this.#options.rules.of(name);
+    const rule = this.#settings.rules.of(name);
     const history = this.#historyOf(name, rule);
     if (history !== null) history.inUse = true;
-    const presence = rule.presence === null ? null : new Presence({
-      rule: rule.presence,
+    const channel = new Channel(name, { rule, history, presence: null });
+    channel.presence = this.#presenceFor(channel);
+    this.channels.set(name, channel);
+    return channel;
+  }
+
+  #presenceFor(channel: Channel): Presence | null {
+    const { presence: rule } = channel.rule;
+    return rule === null ? null : new Presence({
+      rule,
       wheel: this.wheel,
       now: () => this.now(),
       wantsFlush: () => this.#turn.wantsPresence(channel),
     });
-    const channel = new Channel(name, { rule, history, presence });
-    this.channels.set(name, channel);
-    return channel;
+  }
+
+  /** Puts other rules in force, for what is there as for what comes. */
+  #changeRules(rules: RuleBook): void {
+    // What was published before leaves by the rules of then.
+    this.#turn.endBatch();
+    this.histories.endEpoch();
+    for (const name of [...this.histories.names()]) {
+      if (!this.channels.has(name)) {
+        this.histories.change(this.histories.get(name)!, rules.of(name));
+      }
+    }
+    this.#all.rule = rules.of(ALL_CHANNEL);
+    const stricter: Channel[] = [];
+    for (const channel of this.channels.values()) {
+      const change = changeOf(channel.rule, rules.of(channel.name));
+      channel.rule = change.rule;
+      if (change.isStricter) stricter.push(channel);
+      if (change.history) this.#changeHistory(channel);
+      if (change.presence) this.#changePresence(channel);
+    }
+    for (const session of this.sessions.values()) session.outbox.recount();
+    for (const { name, rule, groups } of stricter) {
+      for (const session of groups.flatMap(({ members }) => [...members])) {
+        if (mayStay(session, name, rule)) continue;
+        this.takeBack(session, name, "revoked");
+        // A plain event stream has no words for that: its browser comes back, and hears of it then.
+        if (session.codec.name === "plain") session.end(CLOSES.policy);
+      }
+    }
+  }
+
+  #changeHistory(channel: Channel): void {
+    const { name, rule, history } = channel;
+    channel.history = history === null
+      ? this.#historyOf(name, rule)
+      : this.histories.change(history, rule);
+    if (channel.history !== null) channel.history.inUse = true;
+  }
+
+  #changePresence(channel: Channel): void {
+    const { presence, rule } = channel;
+    if (presence !== null && rule.presence !== null) return void (presence.rule = rule.presence);
+    presence?.close();
+    channel.presence = this.#presenceFor(channel);
+    const members = channel.groups.flatMap(({ members }) => [...members]);
+    channel.presence?.begin(members.filter(({ isWatcher }) => !isWatcher));
   }
 
   #historyOf(name: string, { history, clientsPublish }: ChannelRule): History | null {
@@ -339,6 +410,7 @@ export class Hub implements SessionHost {
     const { size } = channel;
     channel.leave(session, group);
     channel.presence?.leave(session);
+    session.placed?.delete(channel.name);
     const grant = session.grants?.get(channel.name);
     if (grant !== undefined) {
       this.wheel.cancel(grant);
@@ -483,7 +555,7 @@ export class Hub implements SessionHost {
       const { history } = channel;
       return history === null ? null : this.histories.add(history, data, about);
     }
-    const history = this.#historyOf(name, this.#options.rules.of(name));
+    const history = this.#historyOf(name, this.#settings.rules.of(name));
     return history === null ? null : this.histories.add(history, data, about);
   }
 

@@ -34,24 +34,30 @@ export interface Placement {
   readonly untilMs?: number | null;
   /** The app was asked: it is not told once more. */
   readonly appKnows?: boolean;
+  /** The app puts it there by itself: the channel's rule does not bind it, nor does a later one. */
+  readonly byApp?: boolean;
 }
 
-/** How the hub is set up. The clock and the scheduler are the caller's, so that tests own time. */
-export interface HubOptions extends TurnOptions {
+/** What of a hub can be changed while it runs, by `configure`. */
+export interface HubSettings {
   readonly bounds: SessionBounds;
-  readonly keys: SessionKeys;
   readonly rules: RuleBook;
   /** What the histories of all channels may count for, in bytes. Default: 64 MiB. */
   readonly historyBytes?: number;
-  /** Tells this run of the server from others. */
-  readonly boot?: string;
-  readonly listener?: HubListener | null;
   /** What may wait for all sessions together, in bytes of memory. Default: any number. */
   readonly queuedBytes?: number;
   /** Subscriptions that one session may have. */
   readonly maxSubscriptions: number;
   /** Sessions that may be at once, those without a transport included. */
   readonly maxSessions: number;
+}
+
+/** How the hub is set up. The clock and the scheduler are the caller's, so that tests own time. */
+export interface HubOptions extends TurnOptions, HubSettings {
+  readonly keys: SessionKeys;
+  /** Tells this run of the server from others. */
+  readonly boot?: string;
+  readonly listener?: HubListener | null;
   /** Milliseconds on a clock that never goes back. */
   now(): number;
   /** The time of day in milliseconds since 1970. Default: `Date.now`. */

@@ -246,6 +246,16 @@ export class Outbox {
     this.#sparedBytes = Math.min(this.#sparedBytes, this.#droppableBytes);
   }
 
+  /** Channels may have other rules by now: what waits is looked at anew, whether it may be dropped. */
+  recount(): void {
+    this.#droppableBytes = 0;
+    this.#sparedBytes = 0;
+    for (let i = this.#high; i < this.#entries.length; i++) {
+      const entry = this.#entries[i]!;
+      if (mayGo(entry)) this.#droppableBytes += entry.bytes;
+    }
+  }
+
   /** Lets go of everything. */
   clear(): void {
     for (let i = this.#head; i < this.#entries.length; i++) this.#queued.remove(this.#entries[i]!);

@@ -25,7 +25,8 @@ export class Presence implements Timed {
   // Used by the timer wheel.
   dueAt = 0;
   slot = -1;
-  readonly #rule: PresenceRule;
+  /** Another one counts from the next who comes or goes. */
+  rule: PresenceRule;
   readonly #wheel: TimerWheel;
   readonly #wantsFlush: () => void;
   readonly #now: () => number;
@@ -49,10 +50,18 @@ export class Presence implements Timed {
     /** Something is to be told: call {@linkcode take} before the turn ends. */
     wantsFlush(): void;
   }) {
-    this.#rule = options.rule;
+    this.rule = options.rule;
     this.#wheel = options.wheel;
     this.#now = options.now;
     this.#wantsFlush = options.wantsFlush;
+  }
+
+  /** Begins with those who are there already: everybody is told all of them, or how many they are. */
+  begin(sessions: readonly Session[]): void {
+    for (const session of sessions) this.#members.set(session, null);
+    for (const session of sessions.slice(0, 1)) this.#changed.set(session, false);
+    this.#numberTold = true;
+    if (sessions.length > 0) this.#wantsFlush();
   }
 
   /** @param info JSON text. */
@@ -70,7 +79,7 @@ export class Presence implements Timed {
   /** @param reader Who is told of changes to it from now on, where it is one who is. */
   snapshot(reader: Session | null = null): PresenceSnapshot {
     const count = this.#members.size;
-    if (count > this.#rule.names) {
+    if (count > this.rule.names) {
       if (reader !== null) this.#numberTold = true;
       return { count };
     }
@@ -98,7 +107,7 @@ export class Presence implements Timed {
   take(): string[] {
     if (this.#changed.size === 0) return [];
     const wasBig = this.#big;
-    const { names } = this.#rule;
+    const { names } = this.rule;
     const count = this.#members.size;
     this.#big = count > (wasBig ? names * SMALL_AGAIN : names);
     if (!this.#big && !wasBig && !this.#numberTold) return this.#takeNames();

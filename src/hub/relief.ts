@@ -22,8 +22,8 @@ const SLOW_SHARE_OF_ALL = 1 / 16;
 export interface ReliefOptions {
   readonly queued: QueuedBytes;
   /** What may be queued in all, in bytes. */
-  readonly maxBytes: number;
-  readonly bounds: SessionBounds;
+  maxBytes: number;
+  bounds: SessionBounds;
   readonly counters: Counters;
   /** Those that hold it. */
   readonly sessions: ReadonlyMap<string, Session>;
@@ -44,6 +44,12 @@ export class Relief {
 
   constructor(options: ReliefOptions) {
     this.#options = options;
+  }
+
+  /** Puts other bounds in force: what is queued is looked at with the next message. */
+  configure({ maxBytes, bounds }: Pick<ReliefOptions, "maxBytes" | "bounds">): void {
+    this.#options.maxBytes = maxBytes;
+    this.#options.bounds = bounds;
   }
 
   /** Whether there is room for another message, where need be after it was made. */

@@ -67,6 +67,12 @@ export interface About {
   readonly openedAtMs: number;
 }
 
+/** Where a page is from, by which it was let in. */
+export interface Page {
+  /** What its request said in one of the headers that decide on that. */
+  get(name: string): string | null;
+}
+
 /** What makes a session of one kind differ from another. */
 export interface SessionOptions {
   readonly id: string;
@@ -119,6 +125,12 @@ export class Session implements Timed {
   grants: Map<string, Grant> | null = null;
   /** Channels that the token by which it connected opens: it was put into them, where there was room. */
   tokenChannels: ReadonlySet<string> | null = null;
+  /** Channels that the app put it into by itself, whatever their rules. */
+  placed: Set<string> | null = null;
+  /** Where its page is from: that of its last connection, where a browser said so. */
+  page: Page | null = null;
+  /** Time between pings, as its browser was told. */
+  pingMs: number;
   /** Whether its next token is being checked. */
   isRefreshing = false;
   /** The end of the token by which it connected. */
@@ -140,7 +152,7 @@ export class Session implements Timed {
   slot = -1;
 
   readonly #host: SessionHost;
-  readonly #graceMs: number;
+  readonly #ownGraceMs: number | null;
   #transport: Transport | null = null;
   #heardAt: number;
   #pingedAt = 0;
@@ -161,9 +173,14 @@ export class Session implements Timed {
     this.isWatcher = options.isWatcher ?? false;
     this.outbox = new Outbox(host.queued);
     this.seq = options.seq ?? 0;
-    this.#graceMs = options.graceMs ?? host.bounds.graceMs;
+    this.#ownGraceMs = options.graceMs ?? null;
+    this.pingMs = host.bounds.pingMs;
     this.#heardAt = host.now();
     host.wheel.schedule(this, this.#heardAt + this.#graceMs);
+  }
+
+  get #graceMs(): number {
+    return this.#ownGraceMs ?? this.#host.bounds.graceMs;
   }
 
   get transport(): Transport | null {
@@ -184,7 +201,7 @@ export class Session implements Timed {
     const now = this.#host.now();
     this.#heardAt = now;
     this.#pingedAt = 0;
-    this.#host.wheel.schedule(this, now + this.#host.bounds.pingMs);
+    this.#host.wheel.schedule(this, now + this.pingMs);
   }
 
   /**
@@ -383,7 +400,6 @@ export class Session implements Timed {
   /** Called by the timer wheel: ping, give up on a silent peer, end a hold, or end what nobody came back to. */
   onTimer(now: number): void {
     const transport = this.#transport;
-    const { pingMs } = this.#host.bounds;
     if (transport === null) {
       this.end(null);
     } else if (transport.oneShot) {
@@ -394,7 +410,7 @@ export class Session implements Timed {
       this.#host.wheel.schedule(this, now + this.#graceMs);
     } else {
       this.#pingedAt = now;
-      this.#host.wheel.schedule(this, now + pingMs);
+      this.#host.wheel.schedule(this, now + this.pingMs);
       if (this.codec.ping !== null) transport.control(this.codec.ping);
     }
   }

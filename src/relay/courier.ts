@@ -41,7 +41,7 @@ export interface CourierOptions {
 
 /** Brings events to the app: in order within each lane, tried again while there is hope. */
 export class Courier {
-  readonly #options: CourierOptions;
+  #options: CourierOptions;
   readonly #poster: Poster;
   readonly #lanes: Lanes<RelayEvent>;
   readonly #pauses = new Map<RelayEvent, TimerId>();
@@ -60,6 +60,14 @@ export class Courier {
       ...(options.fetch && { fetch: options.fetch }),
     });
     this.#lanes = new Lanes(bounds, (event) => void this.#attempt(event));
+  }
+
+  /** Carries what is attempted from now on in another way. */
+  configure(
+    settings: Pick<CourierOptions, "url" | "format" | "timeoutMs" | "retryForMs">,
+  ): void {
+    this.#options = { ...this.#options, ...settings };
+    this.#poster.configure(settings);
   }
 
   get closed(): boolean {

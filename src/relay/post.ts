@@ -45,7 +45,7 @@ export function isYes({ status }: Answer): boolean {
 
 /** Makes requests to one URL, over connections that are kept. */
 export class Poster {
-  readonly #options: PosterOptions;
+  #options: PosterOptions;
   readonly #fetch: typeof fetch;
   readonly #client: Deno.HttpClient;
   readonly #underWay = new Set<AbortController>();
@@ -57,6 +57,11 @@ export class Poster {
       poolMaxIdlePerHost: options.maxConnections,
       poolIdleTimeout: IDLE_MS,
     });
+  }
+
+  /** Posts what comes from now on to another URL, or with another bound. */
+  configure(settings: Pick<PosterOptions, "url" | "timeoutMs">): void {
+    this.#options = { ...this.#options, ...settings };
   }
 
   /** Posts a body. Never rejects: what went wrong is in the answer. */

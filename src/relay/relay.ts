@@ -46,12 +46,10 @@ export const DEFAULT_BOUNDS: LaneBounds = {
 
 const DEFAULT_REPLY_BYTES = 64 * 1024;
 
-/** How a relay is set up. */
-export interface RelayOptions<Source extends EventSource> {
+/** What of a relay can be changed while it runs, by `configure`. */
+export interface RelaySettings {
   /** Where events are posted to. */
   readonly url: string;
-  /** Default: `json`. */
-  readonly format?: "json" | "chloe-1";
   /** Bound of one attempt, in milliseconds. Default: 10 s. */
   readonly timeoutMs?: number;
   /** How long after it was accepted an event may be tried again, in milliseconds. Default: 60 s. */
@@ -62,6 +60,12 @@ export interface RelayOptions<Source extends EventSource> {
   readonly legacySecret?: string | undefined;
   /** The longest `reply` in an answer that is handed on, in bytes of its JSON text. Default: 64 KiB. */
   readonly maxReplyBytes?: number;
+}
+
+/** How a relay is set up. */
+export interface RelayOptions<Source extends EventSource> extends RelaySettings {
+  /** Default: `json`. */
+  readonly format?: "json" | "chloe-1";
   /** Tells this run of the server from others. Part of every event's id: no full stop in it. */
   readonly boot: string;
   /**
@@ -81,27 +85,22 @@ export interface RelayOptions<Source extends EventSource> {
 /** Carries events to one app. */
 export class Relay<Source extends EventSource = EventSource> {
   readonly #options: RelayOptions<Source>;
-  readonly #timeoutMs: number;
-  readonly #retryForMs: number;
+  #settings: RelaySettings;
   readonly #timers: Timers;
-  readonly #format: Format;
+  #format: Format;
   readonly #courier: Courier;
   readonly #counters = new RelayCounters();
   readonly #journal: Journal;
   #events = 0;
 
   constructor(options: RelayOptions<Source>) {
-    const { url, format = "json", secrets = [], boot, legacySecret } = options;
     this.#options = options;
-    this.#timeoutMs = options.timeoutMs ?? 10_000;
-    this.#retryForMs = options.retryForMs ?? 60_000;
+    this.#settings = options;
     this.#timers = options.timers ?? realTimers;
-    this.#format = format === "json"
-      ? jsonFormat(boot, secrets.length === 0 ? null : webhookSigner(secrets))
-      : legacyFormat(legacySecret);
+    this.#format = this.#makeFormat();
     this.#journal = new Journal(() => this.#timers.now());
     this.#courier = new Courier({
-      url,
+      url: options.url,
       format: this.#format,
       bounds: { ...DEFAULT_BOUNDS, ...options.bounds },
       timeoutMs: this.#timeoutMs,
@@ -112,6 +111,37 @@ export class Relay<Source extends EventSource = EventSource> {
       journal: this.#journal,
       ...(options.fetch && { fetch: options.fetch }),
     });
+  }
+
+  /**
+   * Puts other settings in force: for each attempt from now on, those of events that wait included; how long
+   * one is tried again was settled when it came.
+   */
+  configure(settings: RelaySettings): void {
+    this.#settings = settings;
+    this.#format = this.#makeFormat();
+    this.#courier.configure({
+      url: settings.url,
+      format: this.#format,
+      timeoutMs: this.#timeoutMs,
+      retryForMs: this.#retryForMs,
+    });
+  }
+
+  #makeFormat(): Format {
+    const { format = "json", boot } = this.#options;
+    const { secrets = [], legacySecret } = this.#settings;
+    return format === "json"
+      ? jsonFormat(boot, secrets.length === 0 ? null : webhookSigner(secrets))
+      : legacyFormat(legacySecret);
+  }
+
+  get #timeoutMs(): number {
+    return this.#settings.timeoutMs ?? 10_000;
+  }
+
+  get #retryForMs(): number {
+    return this.#settings.retryForMs ?? 60_000;
   }
 
   /** What was counted until now. */
@@ -298,7 +328,7 @@ export class Relay<Source extends EventSource = EventSource> {
     );
     this.#noteBad(problems);
     this.#act(source, actions);
-    const { maxReplyBytes = DEFAULT_REPLY_BYTES } = this.#options;
+    const { maxReplyBytes = DEFAULT_REPLY_BYTES } = this.#settings;
     if (reply === undefined) done({ ok: true });
     else if (!utf8LengthExceeds(reply, maxReplyBytes)) done({ ok: true, data: reply });
     else {

@@ -15,10 +15,11 @@ import { nativeCodec } from "../protocol/native.ts";
 import { subscribeAll, subscribedText } from "../hub/admission.ts";
 import { applyToken, type CommandContext, expiresIn } from "../hub/commands.ts";
 import type { Hub } from "../hub/hub.ts";
-import type { Session } from "../hub/session.ts";
+import type { Placement } from "../hub/hub_options.ts";
+import type { Page, Session } from "../hub/session.ts";
 import type { Transport } from "../hub/transport.ts";
 import { errorResponse } from "../web/errors.ts";
-import type { OriginPolicy } from "../web/origins.ts";
+import { type OriginPolicy, type PageHeaders, Pages } from "../web/origins.ts";
 import type { AddressLimit } from "./address_limit.ts";
 import type { SocketOptions } from "./socket.ts";
 
@@ -36,6 +37,8 @@ export interface Peer {
   /** Who it counts for, where there is a limit for each address; `""`: nobody. */
   readonly addressKey: string;
   readonly headers: Headers;
+  /** Where its page is from. */
+  readonly page: Page | null;
 }
 
 /** What is known of a session that may open. */
@@ -66,13 +69,9 @@ export type Admit = (
   connect: Connect & { readonly user: string | null },
 ) => Promise<Admission>;
 
-/** What the gateway is set up with. */
-export interface GatewayOptions {
-  readonly hub: Hub;
-  readonly commands: CommandContext;
+/** What of the gateway can be changed while it runs, by `configure`. */
+export interface GatewaySettings {
   readonly originPolicy: OriginPolicy;
-  /** Who is asked about new sessions; `null` where nobody is. */
-  readonly admit: Admit | null;
   /** Whether nobody begins a session without a token. */
   readonly tokenRequired?: boolean;
   /** Sockets, streams and polls that may be held at once. */
@@ -81,22 +80,65 @@ export interface GatewayOptions {
   readonly addressLimit?: AddressLimit | null;
 }
 
+/** What the gateway is set up with. */
+export interface GatewayOptions extends GatewaySettings {
+  readonly hub: Hub;
+  readonly commands: CommandContext;
+  /** Who is asked about new sessions; `null` where nobody is. */
+  readonly admit: Admit | null;
+}
+
 /** The way in: every transport asks here whether to take a request, and begins its sessions here. */
 export class Gateway {
   readonly hub: Hub;
   readonly commands: CommandContext;
-  readonly #options: GatewayOptions;
+  readonly #admit: Admit | null;
+  readonly #pages = new Pages();
+  #settings: GatewaySettings;
   #warnedAt = -Infinity;
 
   constructor(options: GatewayOptions) {
     this.hub = options.hub;
     this.commands = options.commands;
-    this.#options = options;
+    this.#admit = options.admit;
+    this.#settings = options;
+  }
+
+  /**
+   * Puts other settings in force. Sessions of pages whose origin may not connect any more are ended, and told
+   * not to come back.
+   */
+  configure(settings: GatewaySettings): void {
+    const { originPolicy } = this.#settings;
+    this.#settings = settings;
+    if (settings.originPolicy === originPolicy) return;
+    const verdicts = new Map<Page, boolean>();
+    let count = 0;
+    this.hub.flush();
+    for (const session of [...this.hub.sessions.values()]) {
+      const { page } = session;
+      if (page === null || session.released) continue;
+      const known = verdicts.get(page);
+      const isAllowed = known ?? this.#mayStay(page);
+      if (known === undefined) verdicts.set(page, isAllowed);
+      if (isAllowed) continue;
+      count++;
+      session.end(CLOSES.policy);
+    }
+    if (count > 0) {
+      logger.info("Ended {count} sessions of pages whose origin may not connect any more", {
+        count,
+      });
+    }
+  }
+
+  #mayStay(page: Page | null): boolean {
+    return page === null || this.#settings.originPolicy(page).allowed;
   }
 
   /** Whether the app is asked about new sessions, and so may put them into channels. */
   get asksApp(): boolean {
-    return this.#options.admit !== null;
+    return this.#admit !== null;
   }
 
   /** The most bytes that come at once: a WebSocket message, an HTTP body. */
@@ -110,9 +152,9 @@ export class Gateway {
    * @returns The headers that every answer to it carries, or the refusal to answer it with.
    */
   enter(
-    headers: Headers,
+    headers: PageHeaders,
   ): { readonly cors: Record<string, string> } | { readonly refusal: Response } {
-    const verdict = this.#options.originPolicy(headers);
+    const verdict = this.#settings.originPolicy(headers);
     if (!verdict.allowed) {
       this.hub.counters.originsRefused++;
       const origin = verdict.origin.slice(0, 200);
@@ -138,7 +180,7 @@ export class Gateway {
   /** Why no further connection can be held now, or `null`. */
   noRoom(cors: Record<string, string>, { address, addressKey }: Peer): Response | null {
     const { counters } = this.hub;
-    const { maxConnections, addressLimit = null } = this.#options;
+    const { maxConnections, addressLimit = null } = this.#settings;
     if (counters.connections >= maxConnections) {
       counters.connectionsRefused++;
       counters.limitsHit.connections++;
@@ -176,7 +218,7 @@ export class Gateway {
       counters.limitsHit.sessions++;
       return new ProtocolError("full", CLOSES.full);
     }
-    const { addressLimit = null } = this.#options;
+    const { addressLimit = null } = this.#settings;
     if (addressLimit === null || addressKey === "") return null;
     if (hub.sessionsByAddress.of(addressKey) < addressLimit.maxSessions) return null;
     counters.sessionsRefused++;
@@ -214,6 +256,9 @@ export class Gateway {
     transport: Transport,
   ): Session | Promise<Session> {
     const { hub } = this;
+    const { page } = peer;
+    // Its request was let in a while ago.
+    if (!this.#mayStay(page)) throw originRemoved();
     let formerId: string | null = null;
     if (connect.resume !== undefined) {
       const session = this.find(connect.resume);
@@ -224,6 +269,7 @@ export class Gateway {
         }
         refuseLate(session, connect);
         if (this.goOn(session, connect.received ?? 0)) {
+          session.page = page;
           const granted = claims === null ? [] : applyToken(hub, session, claims);
           return this.#welcome(session, transport, connect, { resumed: true, granted });
         }
@@ -261,13 +307,15 @@ export class Gateway {
   ): Session | Promise<Session> {
     return this.#withClaims(token, (claims) => {
       return this.#ifAdmitted(peer, {}, claims, (admission) => {
-        return this.#create(codec, {
+        const session = this.#create(codec, {
           admission,
           claims,
           peer,
           ...(graceMs !== undefined && { graceMs }),
           ...(labels !== undefined && { labels }),
         });
+        if (session.released) throw originRemoved();
+        return session;
       });
     });
   }
@@ -291,13 +339,18 @@ export class Gateway {
     });
   }
 
-  /** Whose request it is, in a form that outlives the request where that is needed. */
-  peerOf({ headers }: Request, address: string): Peer {
-    // After an upgrade Deno 2.9 lets nobody read the request's own headers.
+  /**
+   * Whose request it is, in a form that outlives the request where that is needed.
+   *
+   * @param entered The headers by which it was let in, where they are not its own.
+   */
+  peerOf({ headers }: Request, address: string, entered: PageHeaders = headers): Peer {
     return {
       address,
-      addressKey: this.#options.addressLimit?.keyOf(address) ?? "",
-      headers: this.#options.admit === null ? headers : new Headers(headers),
+      addressKey: this.#settings.addressLimit?.keyOf(address) ?? "",
+      // After an upgrade Deno 2.9 lets nobody read the request's own headers.
+      headers: this.#admit === null ? headers : new Headers(headers),
+      page: this.#pages.of(entered),
     };
   }
 
@@ -315,7 +368,8 @@ export class Gateway {
   ): Session | Promise<Session> {
     const refused = this.noNewSession(peer);
     if (refused !== null) throw refused;
-    const { admit, tokenRequired = false } = this.#options;
+    const { tokenRequired = false } = this.#settings;
+    const admit = this.#admit;
     if (tokenRequired && claims === null) {
       throw new ProtocolError("bad_token", CLOSES.refused, "Send a token with connect");
     }
@@ -357,18 +411,21 @@ export class Gateway {
       ...(formerId !== undefined && { formerId }),
       ...(graceMs !== undefined && { graceMs }),
     });
-    const enter = (names: readonly string[], info: string | null) => {
+    session.page = peer.page;
+    const enter = (names: readonly string[], placement: Placement) => {
       const wanted = names.filter((name) => labels?.has(name) ?? true);
       for (const name of wanted) {
-        hub.subscribe(session, name, { label: labels?.get(name) ?? name, info });
+        hub.subscribe(session, name, { label: labels?.get(name) ?? name, ...placement });
       }
       return wanted;
     };
-    enter(channels, null);
+    enter(channels, { byApp: true });
     if (claims !== null) {
-      const wanted = enter(claims.channels, claims.info);
+      const wanted = enter(claims.channels, { info: claims.info });
       applyToken(hub, session, { ...claims, channels: wanted });
     }
+    // The app was asked, and has to hear that it is over.
+    if (!this.#mayStay(peer.page)) session.end(CLOSES.policy);
     return session;
   }
 
@@ -422,6 +479,7 @@ export class Gateway {
         hub.wheel.schedule(session, hub.now() + hub.bounds.graceMs);
         throw new ProtocolError("token_expired", CLOSES.tokenExpired);
       }
+      session.pingMs = hub.bounds.pingMs;
       session.attach(transport);
       const expires = expiresIn(hub, session);
       const head = JSON.stringify({
@@ -430,7 +488,7 @@ export class Gateway {
         resumed,
         from: session.outbox.from,
         lastId: session.lastId,
-        ping: hub.bounds.pingMs / 1000,
+        ping: session.pingMs / 1000,
         maxBytes: this.commands.maxBytes,
         ...(expires !== null && { expires }),
         ...(data !== undefined && { data }),
@@ -480,6 +538,14 @@ function endUnreachable(session: Session): void {
 export function farewell({ code, close, message }: ProtocolError): string {
   const error = nativeCodec.error(null, errorBody(code, message));
   return `${error}\n${nativeCodec.bye(close)}`;
+}
+
+function originRemoved(): ProtocolError {
+  return new ProtocolError(
+    "connect_refused",
+    CLOSES.policy,
+    "Pages of that origin may not connect here any more",
+  );
 }
 
 const NO_CORS: Record<string, string> = { vary: "Origin" };

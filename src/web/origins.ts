@@ -9,8 +9,43 @@ export type OriginVerdict =
   }
   | { readonly allowed: false; readonly origin: string };
 
+/** The headers by which it is decided: a policy reads no other. */
+const PAGE_HEADERS = ["origin", "host", "sec-fetch-site"] as const;
+
+/** What a request says in these: the request's own headers, or what `Pages` keeps of them. */
+export interface PageHeaders {
+  get(name: string): string | null;
+}
+
 /** Decides on a request by its headers. */
-export type OriginPolicy = (headers: Headers) => OriginVerdict;
+export type OriginPolicy = (headers: PageHeaders) => OriginVerdict;
+
+/** What is longer names no host. */
+const MAX_HEADER_LENGTH = 1000;
+
+/** So many that differ are known at once; then it begins anew. */
+const MAX_PAGES = 1000;
+
+/**
+ * Keeps what requests say of where their pages are from, so that it can be decided on again when the origins
+ * that may connect have changed. Thousands of sessions of one page share one object.
+ */
+export class Pages {
+  readonly #known = new Map<string, PageHeaders>();
+
+  of(headers: PageHeaders): PageHeaders {
+    const values = PAGE_HEADERS.map((name) => headers.get(name)?.slice(0, MAX_HEADER_LENGTH));
+    const key = values.join("\n"); // no header has a line end
+    let page = this.#known.get(key);
+    if (page === undefined) {
+      const kept = new Map(PAGE_HEADERS.map((name, i) => [name as string, values[i] ?? null]));
+      page = { get: (name) => kept.get(name) ?? null };
+      if (this.#known.size >= MAX_PAGES) this.#known.clear();
+      this.#known.set(key, page);
+    }
+    return page;
+  }
+}
 
 /** Who may connect from a browser. */
 export interface OriginOptions {

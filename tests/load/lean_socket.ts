@@ -34,15 +34,20 @@ export class LeanSocket {
    * Opens a connection and shakes hands.
    *
    * @param bufferBytes What is read at once at most, to begin with.
+   * @param origin Where the page is from, as a browser says it.
    * @throws Refused where the server answers with anything but 101.
    */
   static async open(
     { hostname, port }: Address,
-    { path = "/chloe/ws", bufferBytes = 4096 }: { path?: string; bufferBytes?: number } = {},
+    { path = "/chloe/ws", bufferBytes = 4096, origin }: {
+      path?: string;
+      bufferBytes?: number;
+      origin?: string | undefined;
+    } = {},
   ): Promise<LeanSocket> {
     const socket = new LeanSocket(await Deno.connect({ hostname, port }), bufferBytes);
     try {
-      await socket.#handshake(`${hostname}:${port}`, path);
+      await socket.#handshake(`${hostname}:${port}`, path, origin);
       return socket;
     } catch (error) {
       socket.drop();
@@ -50,10 +55,11 @@ export class LeanSocket {
     }
   }
 
-  async #handshake(host: string, path: string): Promise<void> {
+  async #handshake(host: string, path: string, origin: string | undefined): Promise<void> {
+    const page = origin === undefined ? "" : `origin: ${origin}\r\n`;
     await this.#conn.write(encoder.encode(
       `GET ${path} HTTP/1.1\r\nhost: ${host}\r\nupgrade: websocket\r\nconnection: upgrade\r\n` +
-        `sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`,
+        `sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n${page}\r\n`,
     ));
     let head = "";
     let end = -1;

@@ -23,8 +23,9 @@ export async function many<T>(count: number, make: (index: number) => Promise<T>
 export async function openSession(
   address: Address,
   channels: readonly string[],
+  { origin }: { readonly origin?: string } = {},
 ): Promise<LeanSocket> {
-  const socket = await LeanSocket.open(address);
+  const socket = await LeanSocket.open(address, { origin });
   const subscribe = Object.fromEntries(channels.map((channel) => [channel, {}]));
   socket.send(JSON.stringify({ connect: { subscribe } }));
   const answer = await socket.receive();

@@ -10,7 +10,7 @@ import { Listener } from "../../src/http/listener.ts";
 import type { CommandPace } from "../../src/hub/command_pace.ts";
 import type { CommandContext, TokenVerifier, Uplink } from "../../src/hub/commands.ts";
 import type { AddressLimit } from "../../src/transports/address_limit.ts";
-import { type Admit, Gateway } from "../../src/transports/gateway.ts";
+import { type Admit, Gateway, type GatewaySettings } from "../../src/transports/gateway.ts";
 import { legacyRoutes } from "../../src/transports/legacy/routes.ts";
 import { transportRoutes } from "../../src/transports/routes.ts";
 import { originPolicy } from "../../src/web/origins.ts";
@@ -33,11 +33,17 @@ export interface GatewayRigOptions extends RigOptions {
   addressOf?(request: Request): string;
 }
 
+/** The settings of a gateway that lets in pages of these origins, in the way of a server with a secret. */
+export function settingsFor(...origins: readonly string[]): GatewaySettings {
+  return { originPolicy: originPolicy({ origins, guarded: true }), maxConnections: 1000 };
+}
+
 /** A hub with its transports, listening. */
 export class GatewayRig extends HubRig implements Address, AsyncDisposable {
   readonly hostname = "127.0.0.1";
   readonly port: number;
   readonly commands: CommandContext;
+  readonly gateway: Gateway;
   readonly #listener: Listener;
   readonly #retries: Set<ReturnType<typeof setTimeout>>;
 
@@ -68,7 +74,7 @@ export class GatewayRig extends HubRig implements Address, AsyncDisposable {
       pace,
       draining: false,
     };
-    const gateway = new Gateway({
+    this.gateway = new Gateway({
       hub: this.hub,
       commands: this.commands,
       originPolicy: originPolicy({ origins: [], guarded: false }),
@@ -77,7 +83,7 @@ export class GatewayRig extends HubRig implements Address, AsyncDisposable {
       maxConnections,
       addressLimit,
     });
-    const app = createApp([transportRoutes(gateway), legacyRoutes(gateway)]);
+    const app = createApp([transportRoutes(this.gateway), legacyRoutes(this.gateway)]);
     this.#listener = new Listener({
       hostname: this.hostname,
       port: 0,

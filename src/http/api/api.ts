@@ -19,12 +19,14 @@ import { problemText } from "./problem.ts";
 import { addSessions } from "./sessions.ts";
 import { addStats } from "./stats.ts";
 import { addTail } from "./tail.ts";
+import { Watchers } from "./watchers.ts";
 
 /** How the control API is set up. */
 export interface ApiOptions extends GuardOptions {
   readonly hub: Hub;
   readonly version: string;
   readonly counters?: ApiCounters;
+  readonly watchers?: Watchers;
   /** What is counted. */
   readStats(): { readonly sessions: number; readonly channels: number };
 }
@@ -32,6 +34,7 @@ export interface ApiOptions extends GuardOptions {
 /** `/api/*`. */
 export function apiRoutes(options: ApiOptions): Hono<RemoteEnv> {
   const { hub, version, readStats, counters = new ApiCounters() } = options;
+  const { watchers = new Watchers() } = options;
   const api = new OpenAPIHono<RemoteEnv>({
     defaultHook(result) {
       if (!result.success) return badRequest(problemText(result.target, result.error));
@@ -41,7 +44,7 @@ export function apiRoutes(options: ApiOptions): Hono<RemoteEnv> {
   addStats(api, readStats);
   addSessions(api, control);
   addChannels(api, control);
-  addTail(api, { control, counters });
+  addTail(api, { control, counters, watchers });
 
   const routes = new Hono<RemoteEnv>();
   routes.use("/api/*", async function count(c, next) {

@@ -114,7 +114,7 @@ export class Control {
     const session = this.#find(id);
     if (session === null) return "unknown_session";
     const isNew = !session.groups.has(channel);
-    return this.#hub.subscribe(session, channel, { info, untilMs: null }) ?? isNew;
+    return this.#hub.subscribe(session, channel, { info, untilMs: null, byApp: true }) ?? isNew;
   }
 
   /** Takes a session out of a channel, and tells it. @returns Whether it was in. */

@@ -12,6 +12,7 @@ import type { ApiCounters } from "./counters.ts";
 import { badRequest } from "./guard.ts";
 import { refusals, type Routes } from "./operation.ts";
 import * as schema from "./schema.ts";
+import type { Watchers } from "./watchers.ts";
 
 /** Watchers at once, each of which holds a connection. */
 const MAX_WATCHERS = 100;
@@ -97,7 +98,11 @@ class Tail implements Transport {
 /** Adds `GET /api/channels/{channel}/tail`. */
 export function addTail(
   routes: Routes,
-  { control, counters }: { readonly control: Control; readonly counters: ApiCounters },
+  { control, counters, watchers }: {
+    readonly control: Control;
+    readonly counters: ApiCounters;
+    readonly watchers: Watchers;
+  },
 ): void {
   const route = createRoute({
     method: "get",
@@ -133,13 +138,17 @@ export function addTail(
       );
     }
     counters.watchers++;
-    const tail = new Tail(() => void counters.watchers--);
+    const tail = new Tail(() => {
+      counters.watchers--;
+      if (tail.session !== null) watchers.remove(tail.session);
+    });
     const session = control.watch(name, { codec: watcherCodec, transport: tail });
     if (typeof session === "string") {
       tail.body.cancel();
       return errorResponse(503, session, ERRORS[session].message);
     }
     tail.session = session;
+    watchers.add(session, { headers: c.req.raw.headers, remoteAddress: c.env.remoteAddress });
     return new Response(tail.body, { headers: STREAM_HEADERS });
   });
 }

@@ -41,11 +41,13 @@ export function legacyRoutes(gateway: Gateway): Hono<RemoteEnv> {
   });
 
   routes.get("/chloe/jsonp.js", noHead, (c) => {
-    const entry = gateway.enter(scriptHeaders(c.req.raw.headers));
+    const headers = scriptHeaders(c.req.raw.headers);
+    const entry = gateway.enter(headers);
     if ("refusal" in entry) return entry.refusal;
     const message = readMessage(queryOf(c.req.raw.url));
     if (message instanceof Response) return message;
-    return answerJsonp(gateway, c.req.raw, message, gateway.peerOf(c.req.raw, c.env.remoteAddress));
+    const peer = gateway.peerOf(c.req.raw, c.env.remoteAddress, headers);
+    return answerJsonp(gateway, c.req.raw, message, peer);
   });
 
   routes.post("/chloe/xhr", async (c) => {
