@@ -280,7 +280,7 @@ Deno.test("the README's commands make keys, check them, and run the daemon", asy
     command=$1; shift
     case $command in
       start) set -- ${quoted(files)} "$@" ;;
-      status|restart|stop) set -- ${quoted(pidFile)} "$@" ;;
+      status|restart|reload|stop) set -- ${quoted(pidFile)} "$@" ;;
     esac
     ${quoted(CHLOE_COMMAND)} "$command" "$@"
   }`;

@@ -5,8 +5,9 @@
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { webhookSigner } from "../src/signing/standard_webhooks.ts";
-import { runChloe } from "./support/chloe_process.ts";
-import { ask } from "./support/http.ts";
+import { isMissing } from "./support/app_process.ts";
+import { CHLOE_COMMAND, runChloe } from "./support/chloe_process.ts";
+import { ask, type Exchange, request } from "./support/http.ts";
 import { type Reloadable, startReloadable } from "./support/reloadable.ts";
 import type { Address } from "./support/server.ts";
 import { SessionClient } from "./support/session_client.ts";
@@ -332,4 +333,68 @@ Deno.test("a SIGHUP that comes as the server stops does not disturb that", async
     answer();
     await app.shutdown();
   }
+});
+
+Deno.test("who watches a channel by a key that is taken away is sent away, and nobody else", async () => {
+  const keys = ["chk_first_0123456789", "chk_second_0123456789"] as const;
+  const config = (...list: readonly string[]) => `api_keys = ${JSON.stringify(list)}\n${CHANNELS}`;
+  await using chloe = await startReloadable(config(...keys));
+  const [first, second] = await Promise.all(keys.map((key) => {
+    return request(chloe, "/api/channels/news/tail", {
+      headers: { authorization: `Bearer ${key}` },
+    });
+  })) as [Exchange, Exchange];
+  using _first = first;
+  using _second = second;
+  for (const watcher of [first, second]) assertEquals((await watcher.head()).status, 200);
+  await chloe.reload(config(keys[1]));
+  assertMatch(await first.text(), /"bye":\{"code":1008/);
+  const sent = await ask(chloe, "/send", {
+    method: "POST",
+    headers: { authorization: `Bearer ${keys[1]}`, "content-type": "application/json" },
+    body: '{"channel":"news","data":"for the second"}',
+  });
+  assertEquals(sent.status, 200);
+  let text = "";
+  while (!text.includes("for the second")) text += await within(second.read(), "a message");
+});
+
+Deno.test("the demo app and Chloe know each other by the secret of the last reload", async () => {
+  await using chloe = await startReloadable("", { args: ["--demo"] });
+  await using page = new SessionClient(chloe);
+  await page.connect("websocket");
+  for (
+    const config of ["", `secret = "${OLD}"\n`, `secret = "${NEW}"\n`, `api_keys = ["${KEY}"]\n`]
+  ) {
+    assertEquals((await chloe.reload(config)).ok, true);
+    assertEquals("ok" in await page.send(config), true);
+    assertEquals(await page.nextData(), `Handled by the demo app: ${config}`);
+  }
+});
+
+/** Runs a command at a terminal of its own, closes that when the command listens, and exits with its code. */
+const AT_A_TERMINAL = `
+import os, pty, sys
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execvp(sys.argv[1], sys.argv[1:])
+text = b""
+while b"Say hello" not in text:
+    text += os.read(terminal, 4096)
+os.close(terminal)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+`;
+
+Deno.test({
+  name: "a server whose terminal is closed stops, as nobody could stop it any more",
+  ignore: isMissing("python"),
+  async fn() {
+    const python = new Deno.Command("python3", {
+      args: ["-c", AT_A_TERMINAL, ...CHLOE_COMMAND, "serve", "--port=0"],
+      cwd: "/",
+      stdin: "null",
+    });
+    const { code, stderr } = await within(python.output(), "the end of the server");
+    assertEquals([code, new TextDecoder().decode(stderr)], [0, ""]);
+  },
 });

@@ -37,13 +37,11 @@ Deno.test("configChanges() takes another app.url, but neither a first one nor no
   assertEquals(changes(some, {}).config.app.url, "http://a.example/");
 });
 
-Deno.test("what needs a restart is what decides on where Chloe is and what it offers", () => {
-  assertEquals(keys.filter(({ live }) => live === undefined).map(({ name }) => name), [
-    "host",
-    "port",
-    "state_dir",
-    "app.format",
-    "app.events",
-    "legacy.enabled",
-  ]);
+Deno.test("docs/reload.md names every key that needs a restart, and no other", async () => {
+  const text = await Deno.readTextFile(new URL("../../docs/reload.md", import.meta.url));
+  const [, list = ""] = /\*\*What needs a restart\*\*([^;]*);/.exec(text) ?? [];
+  assertEquals(
+    [...list.matchAll(/`([\w.]+)`/g)].map(([, name]) => name),
+    keys.filter(({ live }) => live === undefined).map(({ name }) => name),
+  );
 });

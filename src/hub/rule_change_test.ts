@@ -2,7 +2,8 @@ import { assert, assertEquals } from "@std/assert";
 import { HubRig, type RigOptions, rulesOf } from "../../tests/support/hub_rig.ts";
 import { Random } from "../../tests/support/random.ts";
 import { plainCodec } from "../protocol/plain.ts";
-import { applyToken } from "./commands.ts";
+import { enter } from "./admission.ts";
+import { applyToken, type CommandContext, type Permission } from "./commands.ts";
 import type { ChannelRule } from "./rules.ts";
 
 const HISTORY = { size: 10, ttlMs: 60_000 };
@@ -291,6 +292,42 @@ Deno.test("a session's grace time is that of now, its pings those that its brows
   rig.pass(20_000);
   assertEquals(session.ended, true);
 });
+
+for (
+  const [authorize, inside, heard] of [["closed", false, ["x asked"]], ["open", true, []]] as const
+) {
+  Deno.test(`whom the app admits to a channel that is ${authorize} meanwhile is ${inside ? "in" : "not"}`, () => {
+    const told: string[] = [];
+    const rig = new RuleRig({ authorize: "app" }, {
+      listener: {
+        subscribed() {},
+        ended() {},
+        occupied() {},
+        vacated() {},
+        unsubscribed: (_session, channel, why) => void told.push(`${channel} ${why}`),
+      },
+    });
+    const { session } = rig.open();
+    let answer: ((permission: Permission) => void) | undefined;
+    const context: CommandContext = {
+      hub: rig.hub,
+      uplink: {
+        message() {},
+        subscribe: (_source, _asked, done) => void (answer = done),
+      },
+      tokens: null,
+      maxBytes: 1000,
+      messageBytes: 1000,
+      draining: false,
+    };
+    let code: string | undefined | null;
+    enter(context, session, "x", {}, (_name, refusal) => void (code = refusal?.code ?? null));
+    rig.change({ authorize });
+    answer!({ ok: true });
+    assertEquals([code, session.groups.has("x")], [inside ? null : "forbidden", inside]);
+    assertEquals(told, [...heard]);
+  });
+}
 
 for (let seed = 1; seed <= 40; seed++) {
   Deno.test(`no recovery is false however rules change, seed ${seed}`, () => {

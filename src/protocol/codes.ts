@@ -27,7 +27,7 @@ export const ERRORS = {
   out_of_order: { message: "Command ids count 1, 2, 3, ... in a session", retry: false },
   forbidden: { message: "No rule for that channel lets you do that", retry: false },
   channel_full: { message: "The channel has as many subscribers as may be", retry: true },
-  revoked: { message: "The app took you out of the channel", retry: false },
+  revoked: { message: "The app, or the channel's new rule, took you out", retry: false },
   not_subscribed: { message: "Subscribe to the channel first", retry: false },
   too_many_subscriptions: { message: "Unsubscribe from another channel first", retry: false },
   too_large: {
