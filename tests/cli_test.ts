@@ -2,6 +2,7 @@ import { dirname } from "@std/path/dirname";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { freePort } from "./support/app_process.ts";
 import { CHLOE_BIN, runChloe, startChloe } from "./support/chloe_process.ts";
+import { SessionClient } from "./support/session_client.ts";
 import { eventually, within } from "./support/within.ts";
 
 const COMMANDS = [
@@ -238,6 +239,23 @@ Deno.test("chloe serve ends with 1 at once at a second signal", async () => {
     return Promise.resolve(code);
   }, "the end");
   assertEquals(code, 1);
+});
+
+Deno.test("chloe serve ends with 0 after shutdown_timeout, and tells who waits for the app", async () => {
+  await using app = slowApp();
+  const chloe = await startChloe({
+    config: `shutdown_timeout = "100ms"\napp.url = "${app.url}"\n`,
+  });
+  await using browser = new SessionClient({ hostname: "127.0.0.1", port: chloe.port });
+  await browser.connect("websocket");
+  const sent = browser.send("hi");
+  await app.received;
+  chloe.signal("SIGTERM");
+  const reply = await sent;
+  assertEquals("error" in reply && reply.error.code, "shutting_down");
+  const bye = await browser.next((frame) => "bye" in frame);
+  assertEquals("bye" in bye && bye.bye.after, [500, 5000]);
+  assertEquals(await within(chloe.ended, "the end"), 0);
 });
 
 /** The daemon's commands with files of their own, and an end to what they started. */
