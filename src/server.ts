@@ -16,7 +16,7 @@ import { fileLimit } from "./file_limit.ts";
 import { apiRoutes } from "./http/api/api.ts";
 import { ApiCounters } from "./http/api/counters.ts";
 import { createApp } from "./http/app.ts";
-import { Authenticator } from "./http/authentication.ts";
+import { AuthCounters, Authenticator } from "./http/authentication.ts";
 import { clientFiles } from "./http/client_files.ts";
 import { healthRoutes } from "./http/health.ts";
 import { Listener } from "./http/listener.ts";
@@ -28,6 +28,10 @@ import { Hub } from "./hub/hub.ts";
 import { CLOSED_RULE, OPEN_RULE, ruleBook } from "./hub/rules.ts";
 import { sessionKeys } from "./hub/session_keys.ts";
 import { Lifecycle } from "./lifecycle.ts";
+import { EventLoopLag } from "./metrics/event_loop.ts";
+import { OpenFiles } from "./metrics/open_files.ts";
+import { metricsRoutes } from "./metrics/routes.ts";
+import { statsReader } from "./metrics/stats.ts";
 import { createTokens, type Tokens } from "./tokens/tokens.ts";
 import { Gateway } from "./transports/gateway.ts";
 import { legacyRoutes } from "./transports/legacy/routes.ts";
@@ -79,8 +83,8 @@ export async function startServer(
 ): Promise<RunningServer> {
   const guarded = config.secret.length > 0 || config.api_keys.length > 0;
   const onLoopback = isLoopbackHost(config.host);
-  const maxConnections = config.limits.connections ??
-    Math.max(await fileLimit() - SPARE_FILES, 100);
+  const maxFiles = await fileLimit();
+  const maxConnections = config.limits.connections ?? Math.max(maxFiles - SPARE_FILES, 100);
 
   const boot = crypto.randomUUID().slice(0, 8);
   const { events } = config.app;
@@ -147,36 +151,28 @@ export async function startServer(
   });
 
   const { secret: legacySecret, from } = config.legacy;
+  const authCounters = new AuthCounters();
   const authenticator = new Authenticator({
     secrets: config.secret,
     apiKeys: config.api_keys,
     ...(legacySecret !== undefined && { legacy: { secret: legacySecret, from } }),
+    counters: authCounters,
   });
   const sendCounters = new SendCounters();
   const apiCounters = new ApiCounters();
+  const eventLoop = new EventLoopLag(() => hub.now());
+  const openFiles = new OpenFiles(() => hub.now());
+  const readStats = statsReader({
+    ...{ hub, tokens, relay: link?.relay ?? null, version, boot, maxFiles, maxConnections },
+    ...{ send: sendCounters, api: apiCounters, auth: authCounters, eventLoop, openFiles },
+  });
   let isOpen = true;
   const app = createApp([
     sendRoutes({ sender, authenticator, isOpen: () => isOpen, counters: sendCounters }),
-    apiRoutes({
-      hub,
-      authenticator,
-      version,
-      counters: apiCounters,
-      readStats: () => ({
-        sessions: hub.sessions.size - apiCounters.watchers,
-        channels: hub.occupied,
-        hub: hub.counters,
-        history: {
-          channels: hub.histories.size,
-          bytes: hub.histories.bytes,
-          dropped: hub.histories.dropped,
-        },
-        tokens: tokens?.counters ?? null,
-        relay: link?.relay.counters ?? null,
-        send: sendCounters,
-        api: apiCounters,
-      }),
-    }),
+    apiRoutes({ hub, authenticator, version, counters: apiCounters, readStats }),
+    ...(config.metrics.enabled
+      ? [metricsRoutes({ authenticator, readStats, from: config.metrics.from })]
+      : []),
     statusPage({ dir: clientDir, version, demo, guarded }),
     clientFiles({ dir: clientDir }),
     healthRoutes({ version, isReady: () => !commands.draining }),
@@ -211,6 +207,7 @@ export async function startServer(
     });
   }
 
+  eventLoop.start();
   // Only now: who does not get the port is no run of the server.
   let boots: Boots | null;
   try {
@@ -225,6 +222,7 @@ export async function startServer(
     clearInterval(ticker);
     link?.relay.close();
     tokens?.close();
+    eventLoop.stop();
     await listener.close();
     throw error;
   }
@@ -261,6 +259,8 @@ export async function startServer(
     clearInterval(ticker);
     clearTimeout(retryTimer);
     tokens?.close();
+    eventLoop.stop();
+    await openFiles.idle();
     finish();
   }
   let stopping: Promise<void> | undefined;

@@ -43,7 +43,7 @@ export class Hub implements SessionHost {
     this.#options = options;
     this.bounds = options.bounds;
     this.wheel = new TimerWheel(options.now());
-    this.#turn = new Turn(options);
+    this.#turn = new Turn(options, this.counters);
     this.#listener = options.listener ?? null;
     this.histories = new HistoryStore({
       maxBytes: options.historyBytes ?? HISTORY_BYTES,
@@ -411,6 +411,7 @@ export class Hub implements SessionHost {
       case "session": {
         const session = this.sessions.get(target.session);
         if (session === undefined || session === excepted) return 0;
+        this.#turn.noteMessage();
         this.sendTo(session, session.codec.push(null, data));
         return 1;
       }
@@ -418,8 +419,8 @@ export class Hub implements SessionHost {
         let matched = 0;
         for (const session of this.users.get(target.user) ?? []) {
           if (session === excepted) continue;
+          if (matched++ === 0) this.#turn.noteMessage();
           this.sendTo(session, session.codec.push(null, data));
-          matched++;
         }
         return matched;
       }
@@ -457,12 +458,14 @@ export class Hub implements SessionHost {
       // Slow readers end with a batch, so who is in is counted after it.
       const isCounted = this.#isIn(channel, excepted) && !excepted.isWatcher;
       const matched = channel.size - (isCounted ? 1 : 0);
+      this.#turn.noteMessage();
       channel.add(data, more);
       channel.endBatch(excepted);
       return matched;
     }
     const { size } = channel;
     if (channel.groups.length === 0) return 0;
+    this.#turn.noteMessage();
     this.#turn.add(channel, data, more);
     return size;
   }

@@ -50,8 +50,6 @@ export interface HubOptions extends TurnOptions {
   readonly maxSubscriptions: number;
   /** Sessions that may be at once, those without a transport included. */
   readonly maxSessions: number;
-  /** Milliseconds on a clock that never goes back. */
-  now(): number;
   /** The time of day in milliseconds since 1970. Default: `Date.now`. */
   timeOfDay?(): number;
 }

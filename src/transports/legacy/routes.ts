@@ -42,7 +42,9 @@ export function legacyRoutes(gateway: Gateway): Hono<RemoteEnv> {
   routes.get("/chloe/jsonp.js", noHead, (c) => {
     const entry = gateway.enter(scriptHeaders(c.req.raw.headers));
     if ("refusal" in entry) return entry.refusal;
-    const message = readMessage(queryOf(c.req.raw.url));
+    const query = queryOf(c.req.raw.url);
+    gateway.hub.counters.bytesIn += query.length;
+    const message = readMessage(query);
     if (message instanceof Response) return message;
     return answerJsonp(gateway, c.req.raw, message, gateway.peerOf(c.req.raw, c.env.remoteAddress));
   });
@@ -57,6 +59,7 @@ export function legacyRoutes(gateway: Gateway): Hono<RemoteEnv> {
         connection: "close",
       });
     }
+    gateway.hub.counters.bytesIn += body.bytes.length;
     const message = readMessage(new TextDecoder().decode(body.bytes), entry.cors);
     if (message instanceof Response) return message;
     if (message.type === "connect") {
