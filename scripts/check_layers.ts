@@ -8,7 +8,11 @@
 export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   main: ["cli"],
   cli: ["server", "config", "signing", "web", "protocol"],
-  server: ["http", "transports", "relay", "hub", "tokens", "config", "signing", "web", "protocol"],
+  server: [
+    ...["metrics", "http", "transports", "relay", "hub", "tokens"],
+    ...["config", "signing", "web", "protocol"],
+  ],
+  metrics: ["http", "relay", "hub", "tokens", "web", "protocol"],
   http: ["hub", "signing", "web", "protocol"],
   transports: ["hub", "web", "protocol"],
   relay: ["hub", "signing", "web", "protocol"],

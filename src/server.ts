@@ -19,7 +19,7 @@ import { apiRoutes } from "./http/api/api.ts";
 import { ApiCounters } from "./http/api/counters.ts";
 import { Watchers } from "./http/api/watchers.ts";
 import { createApp } from "./http/app.ts";
-import { Authenticator } from "./http/authentication.ts";
+import { AuthCounters, Authenticator } from "./http/authentication.ts";
 import { clientFiles } from "./http/client_files.ts";
 import { healthRoutes } from "./http/health.ts";
 import { Listener } from "./http/listener.ts";
@@ -32,6 +32,10 @@ import { sessionKeys } from "./hub/session_keys.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { sendLimit } from "./limits.ts";
 import { type Live, makeLive } from "./live.ts";
+import { EventLoopLag } from "./metrics/event_loop.ts";
+import { OpenFiles } from "./metrics/open_files.ts";
+import { metricsRoutes } from "./metrics/routes.ts";
+import { statsReader } from "./metrics/stats.ts";
 import { Gateway } from "./transports/gateway.ts";
 import { legacyRoutes } from "./transports/legacy/routes.ts";
 import { transportRoutes } from "./transports/routes.ts";
@@ -145,10 +149,18 @@ export async function startServer(
     admit: link?.admit ?? null,
   });
 
-  const authenticator = new Authenticator(live.credentials);
+  const authCounters = new AuthCounters();
+  const authenticator = new Authenticator({ ...live.credentials, counters: authCounters });
   const sendCounters = new SendCounters();
   const apiCounters = new ApiCounters();
   const watchers = new Watchers();
+  const eventLoop = new EventLoopLag(() => hub.now());
+  const openFiles = new OpenFiles(() => hub.now());
+  const readStats = statsReader({
+    ...{ hub, relay: link?.relay ?? null, version, boot, maxFiles: files },
+    ...{ send: sendCounters, api: apiCounters, auth: authCounters, eventLoop, openFiles },
+    live: () => ({ tokens: live.tokens, maxConnections: live.gateway.maxConnections }),
+  });
   let isOpen = true;
   const sending: SendOptions = {
     ...{ sender, authenticator, counters: sendCounters },
@@ -157,27 +169,10 @@ export async function startServer(
   };
   const app = createApp([
     sendRoutes(sending),
-    apiRoutes({
-      hub,
-      authenticator,
-      version,
-      counters: apiCounters,
-      watchers,
-      readStats: () => ({
-        sessions: hub.sessions.size - apiCounters.watchers,
-        channels: hub.occupied,
-        hub: hub.counters,
-        history: {
-          channels: hub.histories.size,
-          bytes: hub.histories.bytes,
-          dropped: hub.histories.dropped,
-        },
-        tokens: live.tokens?.counters ?? null,
-        relay: link?.relay.counters ?? null,
-        send: sendCounters,
-        api: apiCounters,
-      }),
-    }),
+    apiRoutes({ hub, authenticator, version, counters: apiCounters, watchers, readStats }),
+    ...(config.metrics.enabled
+      ? [metricsRoutes({ authenticator, readStats, from: config.metrics.from })]
+      : []),
     statusPage({ dir: clientDir, version, demo, isGuarded: () => authenticator.guarded }),
     clientFiles({ dir: clientDir }),
     healthRoutes({ version, isReady: () => !commands.draining }),
@@ -212,6 +207,7 @@ export async function startServer(
     });
   }
 
+  eventLoop.start();
   // Only now: who does not get the port is no run of the server.
   let boots: Boots | null;
   try {
@@ -226,6 +222,7 @@ export async function startServer(
     clearInterval(ticker);
     link?.relay.close();
     live.tokens?.close();
+    eventLoop.stop();
     await listener.close();
     throw error;
   }
@@ -303,6 +300,8 @@ export async function startServer(
     clearInterval(ticker);
     clearTimeout(retryTimer);
     live.tokens?.close();
+    eventLoop.stop();
+    await openFiles.idle();
     finish();
   }
   let stopping: Promise<void> | undefined;

@@ -16,6 +16,11 @@ declare module "@std/toml" {
   export function parse(text: string): Record<string, unknown>;
 }
 
+declare module "@std/yaml" {
+  /** Parses a YAML document. Throws a SyntaxError that says where it stopped. */
+  export function parse(text: string): unknown;
+}
+
 declare module "@std/assert" {
   // deno-lint-ignore no-explicit-any
   type ErrorClass<E extends Error> = abstract new (...args: any[]) => E;

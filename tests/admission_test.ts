@@ -241,7 +241,7 @@ Deno.test("a server without room for sessions says so on every transport", async
     await socket.send('{"connect":{}}');
     assertEquals((await socket.closed()).code, 3005);
   }
-  assertEquals(rig.hub.counters.sessionsRefused, 7);
+  assertEquals(rig.hub.counters.limitsHit.sessions, 7);
 });
 
 Deno.test("a server without room for connections says so, and still takes up requests", async () => {
@@ -521,7 +521,8 @@ for (const transport of TRANSPORTS) {
     // The old transport takes it, to which nobody listens any more.
     rig.publish("news", "x".repeat(2000));
     await eventually(
-      () => Promise.resolve(rig.hub.counters.entriesTrimmed === 1 || undefined),
+      () =>
+        Promise.resolve(rig.hub.counters.limitsHit.unacknowledgedBytesTrimmed === 1 || undefined),
       "the end of what is kept",
     );
     answer({ ok: true });

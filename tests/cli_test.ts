@@ -305,7 +305,9 @@ Deno.test("chloe start returns when its server answers, and stop when it is gone
   assertEquals(await healthPid(url), pid);
 
   const status = await daemon.status();
-  assertEquals([status.code, status.stdout], [0, `Chloe is running (process ${pid}) at ${url}\n`]);
+  const [line, ...numbers] = lines(status.stdout);
+  assertEquals([status.code, line], [0, `Chloe is running (process ${pid}) at ${url}`]);
+  assertMatch(numbers[1]!, /^ {2}sessions +0$/);
 
   const again = await daemon.start();
   assertEquals([again.code, again.stderr], [0, ""]);

@@ -40,9 +40,13 @@ const RULE = '[[channel]]\npattern = "bench:*"\n';
 const UNWANTED: Readonly<Record<string, string>> = {
   slowReaders: "slow readers ended",
   messagesDropped: "messages dropped",
-  connectionsRefused: "connections refused",
-  sessionsRefused: "sessions refused",
   faults: "faults",
+};
+
+/** The same of its limits. */
+const LIMITS: Readonly<Record<string, string>> = {
+  connections: "connections refused",
+  sessions: "sessions refused",
 };
 
 /** What Chloe says that it refused, dropped and closed. */
@@ -50,9 +54,11 @@ async function countedBy({ port, apiKey }: Target): Promise<string> {
   const headers = { authorization: `Bearer ${apiKey}` };
   const answer = await fetch(`http://127.0.0.1:${port}/api/stats`, { headers });
   const { hub } = await answer.json();
-  const counted = Object.entries(UNWANTED).flatMap(([name, words]) =>
-    hub[name] > 0 ? [`${count(hub[name])} ${words}`] : []
-  );
+  const countsOf = (words: typeof UNWANTED, counts: Record<string, number>) =>
+    Object.entries(words).flatMap(([name, what]) =>
+      counts[name]! > 0 ? [`${count(counts[name]!)} ${what}`] : []
+    );
+  const counted = [...countsOf(UNWANTED, hub), ...countsOf(LIMITS, hub.limitsHit)];
   const closes = Object.entries<number>(hub.closes).map(([code, times]) =>
     `${count(times)} closed with ${code}`
   );

@@ -1,8 +1,11 @@
 import type { Config } from "../config/schema.ts";
 import { webhookSigner } from "../signing/standard_webhooks.ts";
 
+/** The part of a config that lets one in. */
+export type Keys = Pick<Config, "api_keys" | "secret">;
+
 /** The headers by which Chloe knows its app: an API key, else a signature of the body, else none. */
-export function credentials({ api_keys, secret }: Config, body: string): Record<string, string> {
+export function credentials({ api_keys, secret }: Keys, body: string): Record<string, string> {
   if (api_keys[0] !== undefined) return { authorization: `Bearer ${api_keys[0]}` };
   if (secret.length === 0) return {};
   const id = `msg_${crypto.randomUUID()}`;

@@ -4,9 +4,8 @@
  * @module
  */
 import type { Command } from "commander";
-import type { Config } from "../config/schema.ts";
 import { addConfigFile, type Options, requireConfig } from "./config_options.ts";
-import { credentials } from "./credentials.ts";
+import { credentials, type Keys } from "./credentials.ts";
 import { Failure, reason } from "./failure.ts";
 import { localUrl } from "./health.ts";
 import { type Answer, request, requestLines } from "./request.ts";
@@ -36,11 +35,16 @@ export async function findServer(options: Options): Promise<RunningServer> {
 /** Asks a running server. Whatever goes wrong is a Failure that says what could not be done. */
 export class RunningServer {
   readonly #url: string;
-  readonly #config: Config;
+  readonly #config: Keys;
 
-  constructor(url: string, config: Config) {
+  constructor(url: string, config: Keys) {
     this.#url = url;
     this.#config = config;
+  }
+
+  /** Asks for JSON. @param what What this is for, for a person: `read from`. @returns What was answered. */
+  get(path: string, what: string): Promise<unknown> {
+    return this.#ask(path, { method: "GET", body: "" }, what);
   }
 
   /** POSTs JSON. @param what What this is for, for a person: `send`. @returns What was answered. */

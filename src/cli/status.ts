@@ -1,20 +1,26 @@
 /**
- * `chloe status`: whether a server runs.
+ * `chloe status`: whether a server runs, and how it is.
  *
  * @module
  */
 import { addCommand, type Cli } from "./command.ts";
 import { addConfigFile, type Options, readConfig } from "./config_options.ts";
-import { addDaemonOptions, daemonFiles, daemonState } from "./daemon.ts";
+import type { Keys } from "./credentials.ts";
+import { addDaemonOptions, daemonFiles, daemonState, recallStart } from "./daemon.ts";
+import { Failure } from "./failure.ts";
 import { health, localUrl } from "./health.ts";
 import { readReloadNote, remarks } from "./reload_note.ts";
+import { numberLines } from "./numbers.ts";
+import { RunningServer } from "./running_server.ts";
 import { at } from "./start.ts";
 import { complain, say } from "./terminal.ts";
 
 /** Adds the command to the program. */
 export function addStatus(cli: Cli): void {
   const command = addCommand(cli, "status", status)
-    .description("say whether a server runs: 0 it does, 1 it does not or does not answer");
+    .description(
+      "say whether a server runs, and how it is: 0 it does, 1 it does not or does not answer",
+    );
   addDaemonOptions(addConfigFile(command), { log: false });
 }
 
@@ -25,6 +31,9 @@ async function status(options: Options): Promise<number> {
     if (found.url !== null && await health(found.url) !== null) {
       say(`Chloe is running${at(found)}`);
       for (const line of remarks(await readReloadNote(pidFile))) say(line);
+      // Its config is the one that it was started with, wherever this is asked.
+      const { config } = await readConfig({ ...await configOf(pidFile), ...options });
+      await sayNumbers(found.url, config);
       return 0;
     }
     complain(`Chloe${at(found)} runs, but does not answer`);
@@ -35,6 +44,7 @@ async function status(options: Options): Promise<number> {
   const other = url === null ? null : await health(url);
   if (other !== null) {
     say(`Chloe is running${at({ pid: other.pid, url })}, not as the daemon of ${pidFile}`);
+    await sayNumbers(url!, config);
     return 0;
   }
   const stale = found.state === "stale"
@@ -42,4 +52,22 @@ async function status(options: Options): Promise<number> {
     : "";
   say(`Chloe is not running${stale}`);
   return 1;
+}
+
+/** The config file of the daemon's last start, where it had one. */
+async function configOf(pidFile: string): Promise<Options> {
+  const { config } = await recallStart(pidFile);
+  return config === undefined ? {} : { config };
+}
+
+/** Says what the server at `url` counts. That it runs is known: what cannot be read changes nothing about it. */
+async function sayNumbers(url: string, config: Keys | undefined): Promise<void> {
+  const server = new RunningServer(url, config ?? { api_keys: [], secret: [] });
+  try {
+    const lines = numberLines(await server.get("/api/stats", "read the numbers of"));
+    lines.forEach(say);
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    complain(error.message);
+  }
 }

@@ -63,6 +63,7 @@ Deno.test("loadConfig() has the documented defaults", async () => {
     history: { max_bytes: 67_108_864 },
     token: { secret: [], required: false },
     legacy: { from: ["loopback"] },
+    metrics: { enabled: true, from: ["loopback"] },
     log: { level: "info", format: "auto" },
   });
 });

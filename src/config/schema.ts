@@ -257,6 +257,17 @@ const legacy = z.strictObject({
   }),
 });
 
+const metrics = z.strictObject({
+  enabled: z.boolean().prefault(true).register(keyDocs, {
+    kind: "boolean",
+    doc: "whether /metrics is there, for Prometheus",
+  }),
+  from: list(addressRange).prefault(["loopback"]).register(keyDocs, {
+    kind: "list",
+    doc: "addresses from which /metrics needs no key",
+  }),
+});
+
 const log = z.strictObject({
   level: z.enum(["trace", "debug", "info", "warning", "error", "fatal"]).prefault("info").register(
     keyDocs,
@@ -323,6 +334,7 @@ export const schema = z.strictObject({
   history: history.prefault({}),
   token: token.prefault({}),
   legacy: legacy.prefault({}),
+  metrics: metrics.prefault({}),
   log: log.prefault({}),
 });
 

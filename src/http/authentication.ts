@@ -16,8 +16,39 @@ export interface Credentials {
 
 /** How an authenticator is set up. */
 export interface AuthenticatorOptions extends Credentials {
+  readonly counters?: AuthCounters;
   /** The time of day in milliseconds, for tests. */
   now?(): number;
+}
+
+/** Why somebody is not let in. */
+export const AUTH_REASONS = [
+  /** Nothing was shown. */
+  "no_key",
+  "bad_key",
+  "unsigned",
+  "stale",
+  "bad_signature",
+  /** The signature of 2011 is missing or does not fit. */
+  "bad_sig",
+  /** The address is none of those that need no key. */
+  "address",
+  // What speaks for strangers, from an address that needs no key.
+  "host",
+  "cross_site",
+  "proxied",
+] as const;
+
+/** One of these. */
+export type AuthReason = typeof AUTH_REASONS[number];
+
+/** Who was not let in, as plain numbers: read on demand, never reset. */
+export class AuthCounters {
+  readonly refused: Partial<Record<AuthReason, number>> = {};
+
+  refuse(reason: AuthReason): void {
+    this.refused[reason] = (this.refused[reason] ?? 0) + 1;
+  }
 }
 
 /** Where a request comes from, and what it says of itself. */
@@ -37,25 +68,29 @@ export interface LegacyForm {
 export type Verdict =
   | {
     readonly ok: true;
-    readonly by: "key" | "signature" | "legacy" | "loopback";
+    readonly by: "key" | "signature" | "legacy" | "loopback" | "address";
     /** Which of the configured keys or secrets it was, by its place: `key 0`. Not the key itself. */
     readonly key: string;
     /** Until when the same signed request would be let in again, in milliseconds; 0 without signature. */
     readonly goodUntilMs: number;
   }
-  | { readonly ok: false; readonly message: string };
+  | { readonly ok: false; readonly reason: AuthReason; readonly message: string };
 
 /**
  * Lets the app in: by a bearer key, by a signature, by the form member of 2011, or, where neither a secret nor
  * a key is configured, because it is on this very machine. Secrets are compared in constant time.
  */
 export class Authenticator {
+  readonly counters: AuthCounters;
   #keys!: SecretSet;
   #verify!: Verifier | null;
   #legacy!: { readonly secret: string; readonly from: AddressList } | null;
   readonly #now: () => number;
 
-  constructor({ now = Date.now, ...credentials }: AuthenticatorOptions) {
+  constructor(
+    { counters = new AuthCounters(), now = Date.now, ...credentials }: AuthenticatorOptions,
+  ) {
+    this.counters = counters;
     this.#now = now;
     this.configure(credentials);
   }
@@ -81,9 +116,14 @@ export class Authenticator {
    * @returns `null` where it depends on the body.
    */
   byHeaders(
-    { headers, remoteAddress }: Requester,
+    requester: Requester,
     { takesLegacy = false }: { takesLegacy?: boolean } = {},
   ): Verdict | null {
+    const verdict = this.#byHeaders(requester, takesLegacy);
+    return verdict === null ? null : this.#counted(verdict);
+  }
+
+  #byHeaders({ headers, remoteAddress }: Requester, takesLegacy: boolean): Verdict | null {
     const authorization = headers.get("authorization");
     if (authorization !== null && this.#keys.size > 0) {
       const [, key] = /^bearer +(\S+) *$/i.exec(authorization) ?? [];
@@ -96,11 +136,12 @@ export class Authenticator {
     if (!this.guarded && !(takesLegacy && this.#legacy !== null)) {
       return loopbackVerdict(headers, remoteAddress);
     }
-    return refused(
-      authorization === null
-        ? "Cannot let you in: send 'authorization: Bearer <api key>' or sign by Standard Webhooks"
-        : "authorization: must be 'Bearer' and one of the configured api_keys",
-    );
+    return authorization === null
+      ? refused(
+        "no_key",
+        "Cannot let you in: send 'authorization: Bearer <api key>' or sign by Standard Webhooks",
+      )
+      : refused("bad_key", "authorization: must be 'Bearer' and one of the configured api_keys");
   }
 
   /**
@@ -121,24 +162,43 @@ export class Authenticator {
   ): Verdict {
     const takesLegacy = form !== undefined;
     const verdict = this.byHeaders(requester, { takesLegacy });
-    if (verdict !== null) return verdict;
+    return verdict ?? this.#counted(this.#byBody(requester, { body, form: form ?? null, atMs }));
+  }
 
-    const { headers, remoteAddress } = requester;
+  #byBody(
+    { headers, remoteAddress }: Requester,
+    { body, form, atMs }: {
+      body: string | Uint8Array;
+      form: LegacyForm | null;
+      atMs: number;
+    },
+  ): Verdict {
     if (this.#verify !== null && headers.has("webhook-signature")) {
       const verified = this.#verify({ headers, body }, atMs);
       if (verified.ok) {
         const goodUntilMs = (verified.timestampS + TOLERANCE_S) * 1000;
         return { ok: true, by: "signature", key: `secret ${verified.key}`, goodUntilMs };
       }
-      return refused(SIGNATURE_HELP[verified.reason]);
+      return refused(verified.reason, SIGNATURE_HELP[verified.reason]);
     }
     if (form && this.#legacy?.from(remoteAddress)) {
       const expected = legacySignature(form.data, this.#legacy.secret);
       return equalInConstantTime(form.sig.toLowerCase(), expected)
         ? { ok: true, by: "legacy", key: "legacy", goodUntilMs: 0 }
-        : refused("sig: must be the MD5 in hexadecimal of the data followed by legacy.secret");
+        : refused(
+          "bad_sig",
+          "sig: must be the MD5 in hexadecimal of the data followed by legacy.secret",
+        );
     }
-    return refused("Cannot let you in: a form must have 'sig', anything else an api key");
+    return refused(
+      "bad_sig",
+      "Cannot let you in: a form must have 'sig', anything else an api key",
+    );
+  }
+
+  #counted(verdict: Verdict): Verdict {
+    if (!verdict.ok) this.counters.refuse(verdict.reason);
+    return verdict;
   }
 }
 
@@ -154,30 +214,47 @@ const SIGNATURE_HELP = {
  */
 function loopbackVerdict(headers: Headers, remoteAddress: string): Verdict {
   if (!isLoopbackAddress(remoteAddress)) {
-    return refused(`Cannot let in other machines: ${REMEDY}`);
+    return refused("address", `Cannot let in other machines: ${REMEDY}`);
   }
+  return strangerVerdict({ headers, remoteAddress }, REMEDY) ??
+    { ok: true, by: "loopback", key: "loopback", goodUntilMs: 0 };
+}
+
+/**
+ * The refusal of a request that speaks for strangers though it comes from an address that needs no key, or
+ * `null`: of a web page of another origin, through a proxy, or, from this machine, by a name that is not its.
+ *
+ * @param remedy What to do about it, behind a semicolon.
+ */
+export function strangerVerdict(
+  { headers, remoteAddress }: Requester,
+  remedy: string,
+): Verdict & { readonly ok: false } | null {
   const host = hostName(headers.get("host"));
-  if (host === null || !isLoopbackHost(host)) {
-    return refused(`Host: must name this machine, such as localhost; or ${REMEDY}`);
+  if (isLoopbackAddress(remoteAddress) && (host === null || !isLoopbackHost(host))) {
+    return refused("host", `Host: must name this machine, such as localhost; or ${remedy}`);
   }
   const site = headers.get("sec-fetch-site");
   if (site !== null && site !== "same-origin" && site !== "none") {
-    return refused(`Sec-Fetch-Site: a page of another origin is not let in; ${REMEDY}`);
+    return refused(
+      "cross_site",
+      `Sec-Fetch-Site: a page of another origin is not let in; ${remedy}`,
+    );
   }
   const origin = headers.get("origin");
   if (origin !== null && origin.toLowerCase() !== `http://${headers.get("host")}`.toLowerCase()) {
-    return refused(`Origin: a page of another origin is not let in; ${REMEDY}`);
+    return refused("cross_site", `Origin: a page of another origin is not let in; ${remedy}`);
   }
   for (const name of headers.keys()) {
     if (name === "forwarded" || name === "via" || name.startsWith("x-forwarded-")) {
-      return refused(`${name}: requests through a proxy are not let in; ${REMEDY}`);
+      return refused("proxied", `${name}: requests through a proxy are not let in; ${remedy}`);
     }
   }
-  return { ok: true, by: "loopback", key: "loopback", goodUntilMs: 0 };
+  return null;
 }
 
 const REMEDY = "configure a secret or api_keys (see 'chloe secret')";
 
-function refused(message: string): Verdict {
-  return { ok: false, message };
+function refused(reason: AuthReason, message: string): Verdict & { readonly ok: false } {
+  return { ok: false, reason, message };
 }

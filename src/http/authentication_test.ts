@@ -120,6 +120,7 @@ Deno.test("Authenticator takes a form of 2011 from its addresses, where the rout
   // Without `form`, as for /api, it is not looked at.
   assertEquals(ask(setUp({ apiKeys: ["k"], legacy: { secret, from: ["loopback"] } }), LOCAL), {
     ok: false,
+    reason: "no_key",
     message: help(ask(setUp({ apiKeys: ["k"] }), LOCAL)),
   });
 });

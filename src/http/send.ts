@@ -28,6 +28,8 @@ export interface SendOptions {
 /** What `/send` counts, as plain numbers: read on demand, never reset. */
 export class SendCounters {
   requests = 0;
+  /** Requests that were answered with 200. */
+  ok = 0;
   /** Messages sent, repeats included. */
   messages = 0;
   /** Requests refused, by status. */
@@ -105,7 +107,8 @@ export function sendRoutes(options: SendOptions): Hono<RemoteEnv> {
     counters.requests++;
     const response = await answer(c.req.raw, c.env.remoteAddress);
     const { status } = response;
-    if (status !== 200) counters.refused[status] = (counters.refused[status] ?? 0) + 1;
+    if (status === 200) counters.ok++;
+    else counters.refused[status] = (counters.refused[status] ?? 0) + 1;
     return response;
   });
   routes.all("/send", () => {

@@ -51,7 +51,7 @@ export function enter(
   const name = channelName(channel);
   let renewed = false;
   const finish = (refusal: Refusal | null) => {
-    if (refusal !== null) hub.counters.subscriptionsRefused++;
+    if (refusal !== null) hub.counters.refuseSubscription(refusal.code);
     done(name ?? channel, refusal, renewed);
   };
   if (name === null || name === ALL_CHANNEL) return finish({ code: "bad_channel" });

@@ -302,6 +302,6 @@ function refuse(
   code: ErrorCode,
   message?: string,
 ): void {
-  hub.counters.framesRefused++;
+  hub.counters.refuseFrame(code);
   hub.sendTo(session, session.codec.error(id, errorBody(code, message)));
 }

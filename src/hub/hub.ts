@@ -64,7 +64,8 @@ export class Hub implements SessionHost {
     this.#turn = new Turn({
       onTurnEnd: () => options.onTurnEnd(this.#endTurn),
       onRetry: (retry) => options.onRetry(retry),
-    });
+      now: () => this.now(),
+    }, this.counters);
     this.#listener = options.listener ?? null;
     this.histories = new HistoryStore({
       maxBytes: options.historyBytes ?? HISTORY_BYTES,
@@ -513,6 +514,7 @@ export class Hub implements SessionHost {
       case "session": {
         const session = this.sessions.get(target.session);
         if (session === undefined || excepted.includes(session)) return 0;
+        this.#turn.noteMessage();
         this.sendTo(session, session.codec.push(null, data));
         return 1;
       }
@@ -520,8 +522,8 @@ export class Hub implements SessionHost {
         let matched = 0;
         for (const session of this.users.get(target.user) ?? []) {
           if (excepted.includes(session)) continue;
+          if (matched++ === 0) this.#turn.noteMessage();
           this.sendTo(session, session.codec.push(null, data));
-          matched++;
         }
         return matched;
       }
@@ -573,12 +575,14 @@ export class Hub implements SessionHost {
       for (const session of excepted) {
         if (this.#isIn(channel, session) && !session.isWatcher) matched--;
       }
+      this.#turn.noteMessage();
       channel.add(data, more);
       channel.endBatch(excepted);
       return matched;
     }
     const { size } = channel;
     if (channel.groups.length === 0) return 0;
+    this.#turn.noteMessage();
     this.#turn.add(channel, data, more);
     return size;
   }

@@ -58,8 +58,6 @@ export interface HubOptions extends TurnOptions, HubSettings {
   /** Tells this run of the server from others. */
   readonly boot?: string;
   readonly listener?: HubListener | null;
-  /** Milliseconds on a clock that never goes back. */
-  now(): number;
   /** The time of day in milliseconds since 1970. Default: `Date.now`. */
   timeOfDay?(): number;
 }

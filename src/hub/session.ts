@@ -332,6 +332,7 @@ export class Session implements Timed {
     const outbox = this.outbox;
     let entry = outbox.peek();
     let written = 0;
+    let bytes = 0;
     while (entry !== undefined) {
       if (!transport.writable) {
         // A poll that is full is spent: the next one takes the rest.
@@ -342,6 +343,7 @@ export class Session implements Timed {
         break;
       }
       written += entry.lines;
+      bytes += entry.bytes;
       // First, because a write that finds the browser gone may end the session.
       outbox.advance();
       transport.write(entry);
@@ -349,11 +351,11 @@ export class Session implements Timed {
     }
     if (written === 0) return 0;
     this.#host.counters.framesOut += written;
+    this.#host.counters.bytesOut += bytes;
     if (!this.codec.acknowledged) outbox.acknowledge(outbox.handed);
     else if (outbox.unacknowledgedBytes > this.#host.bounds.unacknowledgedBytes) {
       const { counters, bounds } = this.#host;
       const trimmed = outbox.trim(bounds.unacknowledgedBytes);
-      counters.entriesTrimmed += trimmed;
       counters.limitsHit.unacknowledgedBytesTrimmed += trimmed;
     }
     return written;

@@ -137,7 +137,7 @@ Deno.test("Session past its bound lets the oldest go, ends nothing, and counts e
   assertEquals([session.ended, transport.closed], [false, null]);
   assertEquals(transport.data.length, 100);
   assert(session.outbox.base > 0);
-  assertEquals(rig.hub.counters.entriesTrimmed, session.outbox.base);
+  assertEquals(rig.hub.counters.limitsHit.unacknowledgedBytesTrimmed, session.outbox.base);
   const again = rig.attach(session);
   assertEquals(again.from, session.outbox.base);
   assertEquals(again.data, transport.data.slice(again.from));

@@ -1,5 +1,6 @@
 import type { PushDetails } from "../protocol/codec.ts";
 import type { Channel } from "./channel.ts";
+import type { Counters } from "./counters.ts";
 import type { Session } from "./session.ts";
 
 /** When things happen; the caller's, so that tests own time. */
@@ -8,6 +9,8 @@ export interface TurnOptions {
   onTurnEnd(flush: () => void): void;
   /** Runs `retry` once, some 20 ms from now. */
   onRetry(retry: () => void): void;
+  /** Milliseconds on a clock that never goes back. */
+  now(): number;
 }
 
 /**
@@ -19,22 +22,32 @@ export interface TurnOptions {
  */
 export class Turn {
   readonly #options: TurnOptions;
+  readonly #counters: Counters;
   #open: Channel | null = null;
   #dirty: Session[] = [];
   #blocked: Session[] = [];
   /** Channels that have something to tell of who is there. */
   #presence: Channel[] = [];
   #isScheduled = false;
+  /** How many messages were published in this turn, and when the first was. */
+  #messages = 0;
+  #publishedAt = 0;
   readonly #flush = () => this.flush();
   readonly #retry = () => this.#flushBlocked();
 
-  constructor(options: TurnOptions) {
+  constructor(options: TurnOptions, counters: Counters) {
     this.#options = options;
+    this.#counters = counters;
   }
 
   /** The channel whose batch is open. */
   get open(): Channel | null {
     return this.#open;
+  }
+
+  /** Notes that there is a message for somebody: this turn's flush is measured. */
+  noteMessage(): void {
+    if (this.#messages++ === 0) this.#publishedAt = this.#options.now();
   }
 
   /** Adds a message to a channel's batch, which is open or begins; no other is open. */
@@ -111,6 +124,8 @@ export class Turn {
     }
     // A slow reader that ended here has left its channels.
     if (this.#presence.length > 0) this.#schedule();
+    const messages = this.#messages;
+    this.#messages = 0;
     const dirty = this.#dirty;
     if (dirty.length === 0) return;
     this.#dirty = [];
@@ -118,6 +133,11 @@ export class Turn {
       session.dirty = false;
       session.flush();
     }
+    if (messages === 0) return;
+    const { fanOutSeconds, flushMessages, flushSessions } = this.#counters;
+    fanOutSeconds.add((this.#options.now() - this.#publishedAt) / 1000);
+    flushMessages.add(messages);
+    flushSessions.add(dirty.length);
   }
 
   #flushBlocked(): void {

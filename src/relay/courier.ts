@@ -1,7 +1,7 @@
 import { getLogger } from "@logtape/logtape";
 import { errorText } from "../web/error_text.ts";
 import { backoffMs, MAX_ATTEMPTS } from "./backoff.ts";
-import type { RelayCounters } from "./counters.ts";
+import type { RelayCounters, RequestResult } from "./counters.ts";
 import type { Format, RelayEvent } from "./event.ts";
 import type { Journal } from "./_journal.ts";
 import { type LaneBounds, Lanes } from "./lanes.ts";
@@ -137,10 +137,13 @@ export class Courier {
     if (logger.isEnabledFor("debug")) {
       logger.debug("The app answered {status} to {id}", { status: answer.status, id: event.id });
     }
+    const nowMs = timers.now();
+    counters.requests[resultOf(answer)]++;
+    // By the time of day, which may be set back.
+    counters.requestSeconds.add(Math.max(nowMs - startMs, 0) / 1000);
     if (!isWorthRetrying(event, answer)) return this.#finish(event, answer);
 
     if (!this.#closed) journal.trouble(answer, this.#lanes.items);
-    const nowMs = timers.now();
     const pauseMs = event.attempts < MAX_ATTEMPTS
       ? Math.max(backoffMs(event.attempts, retryForMs, random()), answer.retryAfterMs ?? 0)
       : Infinity;
@@ -187,9 +190,21 @@ export class Courier {
 function isWorthRetrying({ type, aim }: RelayEvent, { status, cut }: Answer): boolean {
   // An app without a handler for it says so by 501, and is told of every boot: no other time is better.
   if (status === 501 && type === "restarted") return false;
-  if (status === 0 || status === 408 || status === 429 || status >= 500) return true;
+  if (isTrouble(status)) return true;
   // A question may be asked twice; a message that the app took must not be sent again.
   return aim === "question" && cut === "broken_off";
+}
+
+/** Whether an answer, or none, says that another time may be better. */
+function isTrouble(status: number): boolean {
+  return status === 0 || status === 408 || status === 429 || status >= 500;
+}
+
+/** How a request ended, for those who count. */
+function resultOf({ status, isLate }: Answer): RequestResult {
+  if (status === 0) return isLate ? "timeout" : "unreachable";
+  if (isTrouble(status)) return "failed";
+  return isYes({ status }) ? "ok" : "refused";
 }
 
 function isOfChannel({ type }: RelayEvent): boolean {

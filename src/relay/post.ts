@@ -25,6 +25,8 @@ export interface Answer {
   readonly retryAfterMs?: number;
   /** Why there was no answer: for the log. */
   readonly problem?: string;
+  /** Whether there was none in time. */
+  readonly isLate?: boolean;
 }
 
 /** How requests are made. */
@@ -85,7 +87,9 @@ export class Poster {
       });
       return await readAnswer(response, timers.now());
     } catch (error) {
-      return { status: 0, problem: isLate ? `no answer within ${timeoutMs} ms` : reason(error) };
+      return isLate
+        ? { status: 0, problem: `no answer within ${timeoutMs} ms`, isLate }
+        : { status: 0, problem: reason(error) };
     } finally {
       timers.clearTimeout(timer);
       this.#underWay.delete(controller);

@@ -182,13 +182,11 @@ export class Gateway {
     const { counters } = this.hub;
     const { maxConnections, addressLimit = null } = this.#settings;
     if (counters.connections >= maxConnections) {
-      counters.connectionsRefused++;
       counters.limitsHit.connections++;
       return errorResponse(503, "full", ERRORS.full.message, { ...cors, "retry-after": "5" });
     }
     if (addressLimit === null || addressKey === "") return null;
     if (counters.connectionsOf(addressKey) < addressLimit.maxConnections) return null;
-    counters.connectionsRefused++;
     counters.limitsHit.connectionsPerAddress++;
     this.#warnOf(address);
     return errorResponse(429, "too_many_connections", ERRORS.too_many_connections.message, {
@@ -214,14 +212,12 @@ export class Gateway {
     const { counters } = hub;
     if (this.commands.draining) return new ProtocolError("shutting_down", CLOSES.shutdown);
     if (hub.full) {
-      counters.sessionsRefused++;
       counters.limitsHit.sessions++;
       return new ProtocolError("full", CLOSES.full);
     }
     const { addressLimit = null } = this.#settings;
     if (addressLimit === null || addressKey === "") return null;
     if (hub.sessionsByAddress.of(addressKey) < addressLimit.maxSessions) return null;
-    counters.sessionsRefused++;
     counters.limitsHit.sessionsPerAddress++;
     this.#warnOf(address);
     return new ProtocolError("too_many_connections", CLOSES.full);

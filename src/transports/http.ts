@@ -152,6 +152,7 @@ async function readLines(
   const body = await readBody(request, { maxBytes: gateway.maxMessageBytes });
   if (!body.ok) {
     if (body.status === 413) gateway.hub.counters.limitsHit.maxBytesRefused++;
+    if (body.status === 413) gateway.hub.counters.refuseFrame("too_large");
     const close = { ...cors, connection: "close" };
     return body.status === 413
       ? errorResponse(
@@ -162,9 +163,11 @@ async function readLines(
       )
       : errorResponse(408, "too_slow", "The body did not come in time: send it at once", close);
   }
+  gateway.hub.counters.bytesIn += body.bytes.length;
   const lines = new TextDecoder().decode(body.bytes).split("\n").filter((line) => line !== "");
   if (lines.length > 0 && utf8LengthExceeds(lines[0]!, gateway.commands.maxBytes)) {
     gateway.hub.counters.limitsHit.maxBytesRefused++;
+    gateway.hub.counters.refuseFrame("too_large");
     return errorResponse(413, "too_large", ERRORS.too_large.message, cors);
   }
   return lines;

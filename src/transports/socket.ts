@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { getLogger } from "@logtape/logtape";
 import { type Close, CLOSES, ProtocolError } from "../protocol/codes.ts";
 import { errorText } from "../web/error_text.ts";
@@ -180,7 +181,7 @@ export abstract class SocketTransport implements Transport, Timed {
     session?.flush();
     if (error instanceof ProtocolError) {
       logger.debug("Closed a connection: {message}", { message: error.message });
-      this.#hub.counters.framesRefused++;
+      this.#hub.counters.refuseFrame(error.code);
       if (error.close === CLOSES.tooBig) this.#hub.counters.limitsHit.maxBytesClosed++;
       this.#hub.counters.countClose(error.close.code);
       this.close(error.close, this.lastWords(error));
@@ -196,8 +197,10 @@ export abstract class SocketTransport implements Transport, Timed {
   #onMessage(data: unknown): void {
     if (this.#closing) return;
     if (typeof data !== "string") {
+      if (data instanceof ArrayBuffer) this.#hub.counters.bytesIn += data.byteLength;
       throw new ProtocolError("bad_frame", CLOSES.binary, CLOSES.binary.reason);
     }
+    this.#hub.counters.bytesIn += Buffer.byteLength(data);
     if (this.#early === null) this.take(data);
     else this.keepForLater(data);
   }
@@ -209,6 +212,7 @@ export abstract class SocketTransport implements Transport, Timed {
     this.#hub.wheel.cancel(this);
     this.#hub.counters.leave(this.#addressKey);
     if (this.#closing) this.#hub.counters.connectionsClosing--;
+    else if (code !== undefined) this.#hub.counters.countPeerClose(code);
     this.#closing = true;
     const session = this.session;
     this.session = null;

@@ -28,7 +28,7 @@ export interface ApiOptions extends GuardOptions {
   readonly counters?: ApiCounters;
   readonly watchers?: Watchers;
   /** What is counted. */
-  readStats(): { readonly sessions: number; readonly channels: number };
+  readStats(): Promise<{ readonly sessions: number; readonly channels: number }>;
 }
 
 /** `/api/*`. */
@@ -51,7 +51,8 @@ export function apiRoutes(options: ApiOptions): Hono<RemoteEnv> {
     counters.requests++;
     await next();
     const { status } = c.res;
-    if (status !== 200) counters.refused[status] = (counters.refused[status] ?? 0) + 1;
+    if (status === 200) counters.ok++;
+    else counters.refused[status] = (counters.refused[status] ?? 0) + 1;
   });
   routes.use("/api/*", readable);
   refuseOtherMethods(routes, [...api.routes, ...PUBLIC]);

@@ -3,7 +3,7 @@ import { answer, operation, type Routes } from "./operation.ts";
 import * as schema from "./schema.ts";
 
 /** Adds `GET /api/stats`. */
-export function addStats(routes: Routes, read: () => z.infer<typeof schema.Stats>): void {
+export function addStats(routes: Routes, read: () => Promise<z.infer<typeof schema.Stats>>): void {
   routes.openapi(
     operation({
       method: "get",
@@ -13,6 +13,6 @@ export function addStats(routes: Routes, read: () => z.infer<typeof schema.Stats
       summary: "What is counted",
       answer: ["The counters, none of which is ever reset.", schema.Stats],
     }, {}),
-    () => answer(schema.Stats, read()),
+    async () => answer(schema.Stats, await read()),
   );
 }

@@ -28,15 +28,15 @@ export function takeLegacyMessage(
     // Everybody is in /all already.
     if (label === ALL_CHANNEL) return;
     return enter(commands, session, label, { label }, (_name, refusal) => {
-      if (refusal !== null) hub.counters.framesRefused++;
+      if (refusal !== null) hub.counters.refuseFrame(refusal.code);
     });
   }
   const data = dataText(commands, message.data);
   if (data === null) {
-    hub.counters.framesRefused++;
+    hub.counters.refuseFrame("too_large");
     return;
   }
   sendToApp(commands, session, data, (outcome) => {
-    if (!outcome.ok) hub.counters.framesRefused++;
+    if (!outcome.ok) hub.counters.refuseFrame(outcome.code);
   });
 }

@@ -44,7 +44,9 @@ export function legacyRoutes(gateway: Gateway): Hono<RemoteEnv> {
     const headers = scriptHeaders(c.req.raw.headers);
     const entry = gateway.enter(headers);
     if ("refusal" in entry) return entry.refusal;
-    const message = readMessage(queryOf(c.req.raw.url));
+    const query = queryOf(c.req.raw.url);
+    gateway.hub.counters.bytesIn += query.length;
+    const message = readMessage(query);
     if (message instanceof Response) return message;
     const peer = gateway.peerOf(c.req.raw, c.env.remoteAddress, headers);
     return answerJsonp(gateway, c.req.raw, message, peer);
@@ -61,6 +63,7 @@ export function legacyRoutes(gateway: Gateway): Hono<RemoteEnv> {
         connection: "close",
       });
     }
+    gateway.hub.counters.bytesIn += body.bytes.length;
     const message = readMessage(new TextDecoder().decode(body.bytes), entry.cors);
     if (message instanceof Response) return message;
     if (message.type === "connect") {
