@@ -10,8 +10,12 @@ import { deadline } from "@std/async/deadline";
 import { delay } from "@std/async/delay";
 import { appLink } from "./app_link.ts";
 import { announceBoots, type Boots, defaultStateDir, rememberBoot } from "./boots.ts";
+import { CertificateWatch } from "./certificate_watch.ts";
 import { channelSettings, isOpenWithoutRule } from "./config/channels.ts";
+import { socketPath } from "./config/fields.ts";
+import { problemLine } from "./config/problems.ts";
 import type { Config } from "./config/schema.ts";
+import { readTlsPair, tlsFiles } from "./config/tls_files.ts";
 import { fileLimit } from "./file_limit.ts";
 import { apiRoutes } from "./http/api/api.ts";
 import { ApiCounters } from "./http/api/counters.ts";
@@ -20,9 +24,12 @@ import { Authenticator } from "./http/authentication.ts";
 import { clientFiles } from "./http/client_files.ts";
 import { healthRoutes } from "./http/health.ts";
 import { Listener } from "./http/listener.ts";
+import { listenProblem } from "./http/listen_problem.ts";
+import { connectionsBy, ProxyCounters } from "./http/proxies.ts";
 import { SendCounters, sendRoutes } from "./http/send.ts";
 import { MessageSender } from "./http/sender.ts";
 import { statusPage } from "./http/status_page.ts";
+import { freeSocketPath } from "./http/unix_socket.ts";
 import type { CommandContext } from "./hub/commands.ts";
 import { Hub } from "./hub/hub.ts";
 import { CLOSED_RULE, OPEN_RULE, ruleBook } from "./hub/rules.ts";
@@ -60,11 +67,19 @@ export interface ServeOptions {
 
 /** A server that listens. */
 export interface RunningServer extends AsyncDisposable {
+  /** Of a Unix socket `unix:` and its path. */
   readonly url: string;
   readonly hostname: string;
+  /** 0 for a Unix socket. */
   readonly port: number;
   /** Resolves when it has shut down. */
   readonly finished: Promise<void>;
+  /**
+   * Takes the certificate anew from its files; it is done by itself when they change.
+   *
+   * @returns Why what they hold is not in use, or `null`.
+   */
+  renewCertificate(): Promise<string | null>;
   /** Lets the app take what was accepted, sends the browsers away, and stops. */
   shutdown(): Promise<void>;
 }
@@ -72,11 +87,17 @@ export interface RunningServer extends AsyncDisposable {
 /**
  * Starts Chloe.
  *
- * @throws Error where the port cannot be had; its message is for the person who started it.
+ * @throws Error where the port or the certificate cannot be had; its message is for the person who started it.
  */
 export async function startServer(
   { config, version, clientDir, demo = false, appSecrets = [] }: ServeOptions,
 ): Promise<RunningServer> {
+  const files = tlsFiles(config);
+  const reading = files === null ? null : await readTlsPair(files);
+  if (reading?.problems !== undefined) {
+    throw new Error(reading.problems.map(problemLine).join("\n"));
+  }
+  const pair = reading?.pair;
   const guarded = config.secret.length > 0 || config.api_keys.length > 0;
   const onLoopback = isLoopbackHost(config.host);
   const maxConnections = config.limits.connections ??
@@ -154,6 +175,7 @@ export async function startServer(
   });
   const sendCounters = new SendCounters();
   const apiCounters = new ApiCounters();
+  const proxyCounters = new ProxyCounters();
   let isOpen = true;
   const app = createApp([
     sendRoutes({ sender, authenticator, isOpen: () => isOpen, counters: sendCounters }),
@@ -175,6 +197,7 @@ export async function startServer(
         relay: link?.relay.counters ?? null,
         send: sendCounters,
         api: apiCounters,
+        proxies: proxyCounters,
       }),
     }),
     statusPage({ dir: clientDir, version, demo, guarded }),
@@ -184,14 +207,23 @@ export async function startServer(
     ...(config.legacy.enabled ?? onLoopback ? [legacyRoutes(gateway)] : []),
   ]);
 
+  const connectionOf = connectionsBy({
+    trusted: config.trusted_proxies,
+    secure: pair !== undefined,
+    counters: proxyCounters,
+  });
+  const path = socketPath(config.host);
   let listener: Listener;
   try {
+    if (path !== null) await freeSocketPath(path);
     listener = new Listener({
       hostname: config.host,
       port: config.port,
-      handle(request, remoteAddress) {
+      ...(path !== null && { socket: { path, mode: config.socket_mode } }),
+      certificate: pair,
+      handle(request, peerAddress) {
         try {
-          return app.fetch(request, { remoteAddress });
+          return app.fetch(request, connectionOf(request, peerAddress));
         } catch {
           // A Host header that is none makes the request's URL unreadable.
           return errorResponse(
@@ -206,9 +238,8 @@ export async function startServer(
     clearInterval(ticker);
     link?.relay.close();
     tokens?.close();
-    throw new Error(`Cannot listen on ${config.host}:${config.port}: ${listenProblem(error)}`, {
-      cause: error,
-    });
+    const where = path === null ? `${config.host}:${config.port}` : config.host;
+    throw new Error(`Cannot listen on ${where}: ${listenProblem(error)}`, { cause: error });
   }
 
   // Only now: who does not get the port is no run of the server.
@@ -217,7 +248,7 @@ export async function startServer(
     boots = link !== null && events.includes("restarted")
       ? await rememberBoot({
         dir: stateDir(config),
-        name: `${config.host}-${config.port}`,
+        name: path ?? `${config.host}-${config.port}`,
         boot,
       })
       : null;
@@ -235,8 +266,15 @@ export async function startServer(
     signal: announcing.signal,
   });
 
+  const certificates = files === null || pair === undefined ? null : new CertificateWatch({
+    files,
+    pair,
+    take: (pair) => listener.renew(pair),
+  });
+
   const { promise: finished, resolve: finish } = Promise.withResolvers<void>();
   async function stop(): Promise<void> {
+    certificates?.close();
     // First nothing new comes in, then what the app has yet to answer reaches its browsers, and only then
     // are these sent away.
     commands.draining = true;
@@ -267,10 +305,13 @@ export async function startServer(
   const shutdown = () => stopping ??= stop();
 
   return {
-    url: `http://${config.host.includes(":") ? `[${config.host}]` : config.host}:${listener.port}`,
+    url: path === null
+      ? `${pair === undefined ? "http" : "https"}://${urlHost(config.host)}:${listener.port}`
+      : config.host,
     hostname: config.host,
     port: listener.port,
     finished,
+    renewCertificate: () => certificates?.renew() ?? Promise.resolve(null),
     shutdown,
     [Symbol.asyncDispose]: shutdown,
   };
@@ -288,6 +329,10 @@ function tokensOf({ token }: Config): Promise<Tokens> | null {
   });
 }
 
+function urlHost(host: string): string {
+  return host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
+}
+
 function stateDir({ state_dir }: Config): string {
   return state_dir ?? defaultStateDir(Deno.env.toObject(), Deno.uid() === 0);
 }
@@ -295,17 +340,4 @@ function stateDir({ state_dir }: Config): string {
 /** Waits for `promise`, but no longer than `ms`. */
 async function within(ms: number, promise: Promise<unknown>): Promise<void> {
   await deadline(promise, ms).catch(() => {}); // late: what is left is given up by the caller
-}
-
-function listenProblem(error: unknown): string {
-  if (error instanceof Deno.errors.AddrInUse) {
-    return "the port is taken; stop what listens there or choose another with --port";
-  }
-  if (error instanceof Deno.errors.PermissionDenied) {
-    return "not permitted; ports below 1024 need a privilege, choose a higher one with --port";
-  }
-  if (error instanceof Deno.errors.AddrNotAvailable) {
-    return "this machine has no such address; choose another with --host";
-  }
-  return error instanceof Error ? error.message : String(error);
 }

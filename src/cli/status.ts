@@ -6,7 +6,8 @@
 import { addCommand, type Cli } from "./command.ts";
 import { addConfigFile, type Options, readConfig } from "./config_options.ts";
 import { addDaemonOptions, daemonFiles, daemonState } from "./daemon.ts";
-import { health, localUrl } from "./health.ts";
+import { health } from "./health.ts";
+import { listeningOf, localUrl } from "./local_url.ts";
 import { at } from "./start.ts";
 import { complain, say } from "./terminal.ts";
 
@@ -29,7 +30,7 @@ async function status(options: Options): Promise<number> {
     return 1;
   }
   const { config } = await readConfig(options);
-  const url = config === undefined ? null : localUrl(config.host, config.port);
+  const url = config === undefined ? null : localUrl(listeningOf(config));
   const other = url === null ? null : await health(url);
   if (other !== null) {
     say(`Chloe is running${at({ pid: other.pid, url })}, not as the daemon of ${pidFile}`);

@@ -10,6 +10,7 @@ import {
   addressRange,
   apiKey,
   duration,
+  fileMode,
   headerName,
   host,
   httpUrl,
@@ -21,6 +22,7 @@ import {
   someText,
   text,
   tokenSecret,
+  trustedProxy,
   webhookSecret,
 } from "./fields.ts";
 
@@ -88,6 +90,20 @@ const app = z.strictObject({
       kind: "list",
       doc: "headers of the browser's request that the connect event carries",
     }),
+});
+
+const tls = z.strictObject({
+  cert: someText.optional().register(keyDocs, {
+    kind: "text",
+    flag: "file",
+    doc:
+      "the certificate to serve https and wss with, and what stands between it and its root: PEM",
+  }),
+  key: someText.optional().register(keyDocs, {
+    kind: "text",
+    flag: "file",
+    doc: "the certificate's private key, without a passphrase: PEM",
+  }),
 });
 
 const session = z.strictObject({
@@ -222,12 +238,16 @@ export const schema = z.strictObject({
   host: host.prefault("127.0.0.1").register(keyDocs, {
     kind: "text",
     flag: "address",
-    doc: "the address to listen on",
+    doc: "the address to listen on, or unix:/path for a Unix socket",
   }),
   port: z.int().min(0).max(65_535).prefault(8901).register(keyDocs, {
     kind: "number",
     flag: "number",
     doc: "the port to listen on; 0: any that is free",
+  }),
+  socket_mode: fileMode.prefault("0660").register(keyDocs, {
+    kind: "text",
+    doc: "the permissions of the Unix socket, where host names one",
   }),
   secret: list(webhookSecret).prefault([]).register(keyDocs, {
     kind: "list",
@@ -244,6 +264,10 @@ export const schema = z.strictObject({
     flag: "origins",
     doc: "origins of the pages that may connect; the own one always may",
   }),
+  trusted_proxies: list(trustedProxy).prefault([]).register(keyDocs, {
+    kind: "list",
+    doc: "proxies whose X-Forwarded-For, X-Forwarded-Proto and Forwarded are believed",
+  }),
   shutdown_timeout: duration().prefault("10s").register(keyDocs, {
     kind: "text",
     flag: "duration",
@@ -253,6 +277,7 @@ export const schema = z.strictObject({
     kind: "text",
     doc: "the folder of what outlives a restart; by default one for the user Chloe runs as",
   }),
+  tls: tls.prefault({}),
   app: app.prefault({}),
   session: session.prefault({}),
   limits: limits.prefault({}),

@@ -2,6 +2,7 @@ import { equalInConstantTime, SecretSet } from "../signing/constant_time.ts";
 import { legacySignature } from "../signing/legacy_signature.ts";
 import { TOLERANCE_S, type Verifier, webhookVerifier } from "../signing/standard_webhooks.ts";
 import { hostName, isLoopbackAddress, isLoopbackHost } from "../web/loopback.ts";
+import type { Connection } from "../web/remote.ts";
 import { type AddressList, addressList } from "./addresses.ts";
 
 /** What lets an app in. */
@@ -17,10 +18,8 @@ export interface AuthenticatorOptions {
 }
 
 /** Where a request comes from, and what it says of itself. */
-export interface Requester {
+export interface Requester extends Connection {
   readonly headers: Headers;
-  /** The peer's IP address. */
-  readonly remoteAddress: string;
 }
 
 /** What a form in the way of 2011 says: its data, and the signature of it. */
@@ -70,9 +69,10 @@ export class Authenticator {
    * @returns `null` where it depends on the body.
    */
   byHeaders(
-    { headers, remoteAddress }: Requester,
+    requester: Requester,
     { takesLegacy = false }: { takesLegacy?: boolean } = {},
   ): Verdict | null {
+    const { headers, remoteAddress } = requester;
     const authorization = headers.get("authorization");
     if (authorization !== null && this.#keys.size > 0) {
       const [, key] = /^bearer +(\S+) *$/i.exec(authorization) ?? [];
@@ -82,7 +82,7 @@ export class Authenticator {
     if (takesLegacy && this.#legacy?.from(remoteAddress)) return null;
     // Who set a secret for the signature of 2011 wants it to be asked for.
     if (!this.guarded && !(takesLegacy && this.#legacy !== null)) {
-      return loopbackVerdict(headers, remoteAddress);
+      return loopbackVerdict(requester);
     }
     return refused(
       authorization === null
@@ -135,11 +135,14 @@ const SIGNATURE_HELP = {
  * Without secret and key only this machine's own programs are let in. A web page, a name that was rebound to
  * this machine, and a proxy on it speak for strangers.
  */
-function loopbackVerdict(headers: Headers, remoteAddress: string): Verdict {
-  if (!isLoopbackAddress(remoteAddress)) {
+function loopbackVerdict(requester: Requester): Verdict {
+  const { headers, remoteAddress, peerAddress = remoteAddress, scheme = "http" } = requester;
+  // What a proxy says of who asks is not enough: it may be wrong, and here that would open everything.
+  if (!isLoopbackAddress(peerAddress) || !isLoopbackAddress(remoteAddress)) {
     return refused(`Cannot let in other machines: ${REMEDY}`);
   }
-  const host = hostName(headers.get("host"));
+  const named = requester.host ?? headers.get("host");
+  const host = hostName(named);
   if (host === null || !isLoopbackHost(host)) {
     return refused(`Host: must name this machine, such as localhost; or ${REMEDY}`);
   }
@@ -148,7 +151,7 @@ function loopbackVerdict(headers: Headers, remoteAddress: string): Verdict {
     return refused(`Sec-Fetch-Site: a page of another origin is not let in; ${REMEDY}`);
   }
   const origin = headers.get("origin");
-  if (origin !== null && origin.toLowerCase() !== `http://${headers.get("host")}`.toLowerCase()) {
+  if (origin !== null && origin.toLowerCase() !== `${scheme}://${named}`.toLowerCase()) {
     return refused(`Origin: a page of another origin is not let in; ${REMEDY}`);
   }
   for (const name of headers.keys()) {

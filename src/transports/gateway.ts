@@ -1,5 +1,4 @@
 import type { Codec } from "../protocol/codec.ts";
-import { getLogger } from "@logtape/logtape";
 import { channelName } from "../protocol/channel_name.ts";
 import type { ConnectionClaims } from "../protocol/claims.ts";
 import {
@@ -18,9 +17,8 @@ import type { Hub } from "../hub/hub.ts";
 import type { Session } from "../hub/session.ts";
 import type { Transport } from "../hub/transport.ts";
 import { errorResponse } from "../web/errors.ts";
-import type { OriginPolicy } from "../web/origins.ts";
-
-const logger = getLogger(["chloe", "transports"]);
+import type { OriginPolicy, OwnPlace } from "../web/origins.ts";
+import { OriginNotices } from "./origin_notices.ts";
 
 /** What a client says that it is is kept for whoever looks after the server, up to so many characters. */
 const MAX_CLIENT_LENGTH = 100;
@@ -77,6 +75,7 @@ export class Gateway {
   readonly hub: Hub;
   readonly commands: CommandContext;
   readonly #options: GatewayOptions;
+  readonly #notices = new OriginNotices();
 
   constructor(options: GatewayOptions) {
     this.hub = options.hub;
@@ -101,19 +100,12 @@ export class Gateway {
    */
   enter(
     headers: Headers,
+    own?: OwnPlace,
   ): { readonly cors: Record<string, string> } | { readonly refusal: Response } {
-    const verdict = this.#options.originPolicy(headers);
+    const verdict = this.#options.originPolicy(headers, own);
     if (!verdict.allowed) {
       this.hub.counters.originsRefused++;
-      const origin = verdict.origin.slice(0, 200);
-      if (origin === "null") {
-        logger.warn("Refused a page of no origin, such as a file: serve it by http to let it in");
-      } else {
-        logger.warn(
-          "Refused a page of origin {origin}: to let it in, add that to `origins` in the configuration",
-          { origin },
-        );
-      }
+      this.#notices.refused(verdict.origin, this.hub.now());
       return {
         refusal: errorResponse(
           403,

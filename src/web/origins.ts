@@ -1,4 +1,5 @@
 import { hostName, isLoopbackHost } from "./loopback.ts";
+import type { Connection } from "./remote.ts";
 
 /** Whether a page may speak with Chloe. */
 export type OriginVerdict =
@@ -9,8 +10,11 @@ export type OriginVerdict =
   }
   | { readonly allowed: false; readonly origin: string };
 
+/** What a page knows Chloe by, where the request's own headers do not say it. */
+export type OwnPlace = Pick<Connection, "scheme" | "host">;
+
 /** Decides on a request by its headers. */
-export type OriginPolicy = (headers: Headers) => OriginVerdict;
+export type OriginPolicy = (headers: Headers, own?: OwnPlace) => OriginVerdict;
 
 /** Who may connect from a browser. */
 export interface OriginOptions {
@@ -31,22 +35,24 @@ export interface OriginOptions {
 export function originPolicy({ origins, guarded }: OriginOptions): OriginPolicy {
   const patterns = origins.map(originExpression);
   const isListed = (origin: string) => patterns.some((pattern) => pattern.test(origin));
-  return function decide(headers) {
+  return function decide(headers, own = {}) {
     const origin = headers.get("origin");
-    const host = headers.get("host");
+    const host = own.host ?? headers.get("host");
     if (origin === null) {
       if (headers.get("sec-fetch-site") === "cross-site") {
         return { allowed: false, origin: "(not named)" };
       }
-      const own = `http://${host}`;
-      return guarded || host === null || isLoopbackHost(hostName(host) ?? "") || isListed(own)
+      const named = `${own.scheme ?? "http"}://${host}`;
+      return guarded || host === null || isLoopbackHost(hostName(host) ?? "") || isListed(named)
         ? { allowed: true, cors: null }
-        : { allowed: false, origin: own };
+        : { allowed: false, origin: named };
     }
     if (isListed(origin)) return { allowed: true, cors: origin };
     const url = parseOrigin(origin);
     if (url !== null) {
-      if (isSameHost(url, host) && (guarded || isLoopbackHost(hostName(host) ?? ""))) {
+      const isOwn = isSameHost(url, host) &&
+        (own.scheme === undefined || url.protocol === `${own.scheme}:`);
+      if (isOwn && (guarded || isLoopbackHost(hostName(host) ?? ""))) {
         return { allowed: true, cors: null };
       }
       if (!guarded && isLoopbackHost(url.hostname)) return { allowed: true, cors: origin };
@@ -63,7 +69,7 @@ function parseOrigin(origin: string): URL | null {
   }
 }
 
-/** Whether `Host` names the origin's host and port; the scheme may have been changed by a proxy. */
+/** Whether `Host` names the origin's host and port, by the origin's scheme. */
 function isSameHost(origin: URL, host: string | null): boolean {
   if (host === null) return false;
   try {

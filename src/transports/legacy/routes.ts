@@ -32,7 +32,7 @@ export function legacyRoutes(gateway: Gateway): Hono<RemoteEnv> {
   const routes = new Hono<RemoteEnv>();
 
   routes.get("/chloe/websocket", noHead, (c) => {
-    const entry = gateway.enter(c.req.raw.headers);
+    const entry = gateway.enter(c.req.raw.headers, c.env);
     if ("refusal" in entry) return entry.refusal;
     const peer = gateway.peerOf(c.req.raw, c.env.remoteAddress);
     return gateway.noRoom(entry.cors) ??
@@ -40,7 +40,7 @@ export function legacyRoutes(gateway: Gateway): Hono<RemoteEnv> {
   });
 
   routes.get("/chloe/jsonp.js", noHead, (c) => {
-    const entry = gateway.enter(scriptHeaders(c.req.raw.headers));
+    const entry = gateway.enter(scriptHeaders(c.req.raw.headers), c.env);
     if ("refusal" in entry) return entry.refusal;
     const message = readMessage(queryOf(c.req.raw.url));
     if (message instanceof Response) return message;
@@ -48,7 +48,7 @@ export function legacyRoutes(gateway: Gateway): Hono<RemoteEnv> {
   });
 
   routes.post("/chloe/xhr", async (c) => {
-    const entry = gateway.enter(c.req.raw.headers);
+    const entry = gateway.enter(c.req.raw.headers, c.env);
     if ("refusal" in entry) return entry.refusal;
     const body = await readBody(c.req.raw, { maxBytes: gateway.maxMessageBytes });
     if (!body.ok) {
@@ -72,7 +72,7 @@ export function legacyRoutes(gateway: Gateway): Hono<RemoteEnv> {
   });
 
   routes.get("/chloe/xhr/:time", noHead, async (c) => {
-    const entry = gateway.enter(c.req.raw.headers);
+    const entry = gateway.enter(c.req.raw.headers, c.env);
     if ("refusal" in entry) return entry.refusal;
     const message = readMessage(queryOf(c.req.raw.url), entry.cors);
     if (message instanceof Response) return message;
