@@ -10,10 +10,13 @@ import { deadline } from "@std/async/deadline";
 import { delay } from "@std/async/delay";
 import { appLink } from "./app_link.ts";
 import { announceBoots, type Boots, defaultStateDir, rememberBoot } from "./boots.ts";
+import { CertificateWatch } from "./certificate_watch.ts";
 import { configChanges } from "./config/changes.ts";
 import { checkRules } from "./config/check.ts";
+import { socketPath } from "./config/fields.ts";
 import { type Problem, problemLine } from "./config/problems.ts";
 import type { Config } from "./config/schema.ts";
+import { readTlsPair, tlsFiles } from "./config/tls_files.ts";
 import { fileLimit } from "./file_limit.ts";
 import { apiRoutes } from "./http/api/api.ts";
 import { ApiCounters } from "./http/api/counters.ts";
@@ -23,9 +26,12 @@ import { AuthCounters, Authenticator } from "./http/authentication.ts";
 import { clientFiles } from "./http/client_files.ts";
 import { healthRoutes } from "./http/health.ts";
 import { Listener } from "./http/listener.ts";
+import { listenProblem } from "./http/listen_problem.ts";
+import { connectionsBy, ProxyCounters } from "./http/proxies.ts";
 import { SendCounters, type SendOptions, sendRoutes } from "./http/send.ts";
 import { MessageSender } from "./http/sender.ts";
 import { statusPage } from "./http/status_page.ts";
+import { freeSocketPath } from "./http/unix_socket.ts";
 import type { CommandContext } from "./hub/commands.ts";
 import { Hub } from "./hub/hub.ts";
 import { sessionKeys } from "./hub/session_keys.ts";
@@ -65,8 +71,10 @@ export interface ServeOptions {
 
 /** A server that listens. */
 export interface RunningServer extends AsyncDisposable {
+  /** Of a Unix socket `unix:` and its path. */
   readonly url: string;
   readonly hostname: string;
+  /** 0 for a Unix socket. */
   readonly port: number;
   /** Resolves when it has shut down. */
   readonly finished: Promise<void>;
@@ -75,6 +83,12 @@ export interface RunningServer extends AsyncDisposable {
    * wrong with it. What the new one allows goes on undisturbed.
    */
   reload(config: Config): Promise<Reloaded>;
+  /**
+   * Takes the certificate anew from its files; it is done by itself when they change.
+   *
+   * @returns Why what they hold is not in use, or `null`.
+   */
+  renewCertificate(): Promise<string | null>;
   /** Lets the app take what was accepted, sends the browsers away, and stops. */
   shutdown(): Promise<void>;
 }
@@ -93,11 +107,17 @@ export type Reloaded =
 /**
  * Starts Chloe.
  *
- * @throws Error where the port cannot be had; its message is for the person who started it.
+ * @throws Error where the port or the certificate cannot be had; its message is for the person who started it.
  */
 export async function startServer(
   { config, version, clientDir, demo = false, appSecrets = [] }: ServeOptions,
 ): Promise<RunningServer> {
+  const certificateFiles = tlsFiles(config);
+  const reading = certificateFiles === null ? null : await readTlsPair(certificateFiles);
+  if (reading?.problems !== undefined) {
+    throw new Error(reading.problems.map(problemLine).join("\n"));
+  }
+  const pair = reading?.pair;
   const onLoopback = isLoopbackHost(config.host);
   const files = await fileLimit();
   let live = await makeLive(config, { files, appSecrets });
@@ -153,12 +173,20 @@ export async function startServer(
   const authenticator = new Authenticator({ ...live.credentials, counters: authCounters });
   const sendCounters = new SendCounters();
   const apiCounters = new ApiCounters();
+  const proxyCounters = new ProxyCounters();
   const watchers = new Watchers();
   const eventLoop = new EventLoopLag(() => hub.now());
   const openFiles = new OpenFiles(() => hub.now());
   const readStats = statsReader({
     ...{ hub, relay: link?.relay ?? null, version, boot, maxFiles: files },
-    ...{ send: sendCounters, api: apiCounters, auth: authCounters, eventLoop, openFiles },
+    ...{
+      send: sendCounters,
+      api: apiCounters,
+      auth: authCounters,
+      proxies: proxyCounters,
+      eventLoop,
+      openFiles,
+    },
     live: () => ({ tokens: live.tokens, maxConnections: live.gateway.maxConnections }),
   });
   let isOpen = true;
@@ -180,14 +208,23 @@ export async function startServer(
     ...(config.legacy.enabled ?? onLoopback ? [legacyRoutes(gateway)] : []),
   ]);
 
+  const connectionOf = connectionsBy({
+    trusted: config.trusted_proxies,
+    secure: pair !== undefined,
+    counters: proxyCounters,
+  });
+  const path = socketPath(config.host);
   let listener: Listener;
   try {
+    if (path !== null) await freeSocketPath(path);
     listener = new Listener({
       hostname: config.host,
       port: config.port,
-      handle(request, remoteAddress) {
+      ...(path !== null && { socket: { path, mode: config.socket_mode } }),
+      certificate: pair,
+      handle(request, peerAddress) {
         try {
-          return app.fetch(request, { remoteAddress });
+          return app.fetch(request, connectionOf(request, peerAddress));
         } catch {
           // A Host header that is none makes the request's URL unreadable.
           return errorResponse(
@@ -202,9 +239,8 @@ export async function startServer(
     clearInterval(ticker);
     link?.relay.close();
     live.tokens?.close();
-    throw new Error(`Cannot listen on ${config.host}:${config.port}: ${listenProblem(error)}`, {
-      cause: error,
-    });
+    const where = path === null ? `${config.host}:${config.port}` : config.host;
+    throw new Error(`Cannot listen on ${where}: ${listenProblem(error)}`, { cause: error });
   }
 
   eventLoop.start();
@@ -214,7 +250,7 @@ export async function startServer(
     boots = link !== null && events.includes("restarted")
       ? await rememberBoot({
         dir: stateDir(config),
-        name: `${config.host}-${config.port}`,
+        name: path ?? `${config.host}-${config.port}`,
         boot,
       })
       : null;
@@ -232,6 +268,14 @@ export async function startServer(
     restarted: (previous) => link.relay.restarted(previous),
     signal: announcing.signal,
   });
+
+  const certificates = certificateFiles === null || pair === undefined
+    ? null
+    : new CertificateWatch({
+      files: certificateFiles,
+      pair,
+      take: (pair) => listener.renew(pair),
+    });
 
   /** Puts a config in force, all of it within one turn: nothing here may throw. */
   function apply(next: Live): void {
@@ -263,6 +307,8 @@ export async function startServer(
     } catch (error) {
       return { ok: false, problems: [errorText(error)] };
     }
+    const expired = await certificates?.renew() ?? null;
+    if (expired !== null) return { ok: false, problems: [expired] };
     if (stopping !== undefined) return { ok: false, problems: ["the server is shutting down"] };
     apply(made);
     return { ok: true, changed: changed.map(({ name }) => name), restart: names };
@@ -276,6 +322,7 @@ export async function startServer(
 
   const { promise: finished, resolve: finish } = Promise.withResolvers<void>();
   async function stop(): Promise<void> {
+    certificates?.close();
     // First nothing new comes in, then what the app has yet to answer reaches its browsers, and only then
     // are these sent away.
     commands.draining = true;
@@ -308,11 +355,14 @@ export async function startServer(
   const shutdown = () => stopping ??= stop();
 
   return {
-    url: `http://${config.host.includes(":") ? `[${config.host}]` : config.host}:${listener.port}`,
+    url: path === null
+      ? `${pair === undefined ? "http" : "https"}://${urlHost(config.host)}:${listener.port}`
+      : config.host,
     hostname: config.host,
     port: listener.port,
     finished,
     reload,
+    renewCertificate: () => certificates?.renew() ?? Promise.resolve(null),
     shutdown,
     [Symbol.asyncDispose]: shutdown,
   };
@@ -330,6 +380,10 @@ function refused(problems: readonly Problem[], restart: readonly string[]): Relo
   return { ok: false, problems: problems.map((problem) => `${problemLine(problem)}${why}`) };
 }
 
+function urlHost(host: string): string {
+  return host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
+}
+
 function stateDir({ state_dir }: Config): string {
   return state_dir ?? defaultStateDir(Deno.env.toObject(), Deno.uid() === 0);
 }
@@ -337,17 +391,4 @@ function stateDir({ state_dir }: Config): string {
 /** Waits for `promise`, but no longer than `ms`. */
 async function within(ms: number, promise: Promise<unknown>): Promise<void> {
   await deadline(promise, ms).catch(() => {}); // late: what is left is given up by the caller
-}
-
-function listenProblem(error: unknown): string {
-  if (error instanceof Deno.errors.AddrInUse) {
-    return "the port is taken; stop what listens there or choose another with --port";
-  }
-  if (error instanceof Deno.errors.PermissionDenied) {
-    return "not permitted; ports below 1024 need a privilege, choose a higher one with --port";
-  }
-  if (error instanceof Deno.errors.AddrNotAvailable) {
-    return "this machine has no such address; choose another with --host";
-  }
-  return error instanceof Error ? error.message : String(error);
 }

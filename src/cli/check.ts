@@ -8,7 +8,7 @@ import type { Config } from "../config/schema.ts";
 import { ALL_CHANNEL, channelName } from "../protocol/channel_name.ts";
 import { CHANNEL_NAME_PROBLEM, firstMatch } from "../protocol/channel_pattern.ts";
 import { addCommand, type Cli } from "./command.ts";
-import { addConfigOptions, type Options, requireConfig } from "./config_options.ts";
+import { addConfigOptions, type Options, requireServable } from "./config_options.ts";
 import { Failure } from "./failure.ts";
 import { complain, say } from "./terminal.ts";
 
@@ -25,7 +25,7 @@ export function addCheck(cli: Cli): void {
 
 async function check(options: Options, channels: readonly string[]): Promise<number> {
   const names = channels.map(readName);
-  const { config, warnings, file } = await requireConfig(options);
+  const { config, warnings, file } = await requireServable(options);
   for (const warning of warnings) complain(`warning: ${warning}`);
   say(file === undefined ? "ok (no config file)" : `ok: ${file}`);
   for (const name of names) say(`${name}: ${describeChannel(config, name)}`);

@@ -8,6 +8,7 @@ import { flagOf, type Key, keys } from "../config/keys.ts";
 import { loadConfig, type Loaded } from "../config/load.ts";
 import { problemLine } from "../config/problems.ts";
 import type { Config } from "../config/schema.ts";
+import { dateProblem, readTlsPair, tlsFiles } from "../config/tls_files.ts";
 import { Failure } from "./failure.ts";
 
 /** What commander read: flags by their names in camel case. */
@@ -82,4 +83,18 @@ export async function requireConfig(options: Options): Promise<ReadyConfig> {
   throw new Failure(loaded.problems.map(problemLine).join("\n"), {
     exitCode: usedWrongly ? 2 : 1,
   });
+}
+
+/**
+ * Reads the config and the files that a server needs besides. Throws a Failure with a line for each problem
+ * where there are any.
+ */
+export async function requireServable(options: Options): Promise<ReadyConfig> {
+  const ready = await requireConfig(options);
+  const files = tlsFiles(ready.config);
+  if (files === null) return ready;
+  const { pair, problems } = await readTlsPair(files);
+  if (problems !== undefined) throw new Failure(problems.map(problemLine).join("\n"));
+  const late = dateProblem(pair, Date.now());
+  return late === null ? ready : { ...ready, warnings: [...ready.warnings, `tls.cert: ${late}`] };
 }

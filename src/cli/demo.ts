@@ -7,7 +7,7 @@ import { addCommand, type Cli } from "./command.ts";
 import { addConfigFile, type Options, requireConfig } from "./config_options.ts";
 import { startDemoApp } from "./demo_app.ts";
 import { Failure } from "./failure.ts";
-import { localUrl } from "./health.ts";
+import { listeningOf, localUrl } from "./local_url.ts";
 import { configureLogging } from "./logging.ts";
 import { stopSignals } from "./signals.ts";
 import { complain, say } from "./terminal.ts";
@@ -29,13 +29,14 @@ async function demo(options: Options): Promise<number> {
     throw new Failure("--port: must be a whole number from 0 to 65535", { exitCode: 2 });
   }
   const chloeUrl = options.chloeUrl === undefined
-    ? localUrl(config.host, config.port)
+    ? localUrl(listeningOf(config))
     : String(options.chloeUrl).replace(/\/+$/, "");
   if (!URL.canParse(chloeUrl)) throw new Failure("--chloe-url: must be a URL", { exitCode: 2 });
   await using _logs = await configureLogging(config.log);
   const app = startDemoApp({
     port,
     chloeUrl,
+    certFile: options.chloeUrl === undefined ? config.tls.cert : undefined,
     secrets: config.secret,
     signSend: config.secret.length > 0,
     apiKeys: config.api_keys,

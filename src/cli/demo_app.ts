@@ -26,6 +26,8 @@ export interface DemoAppOptions extends DemoCredentials {
   readonly port: number;
   /** Where Chloe is, without a slash at the end; as a function where that is known only later. */
   readonly chloeUrl: string | (() => string);
+  /** The file of the certificate by which Chloe is known, where it speaks TLS. */
+  readonly certFile?: string | undefined;
 }
 
 /** What Chloe and the demo app know each other by. */
@@ -197,7 +199,7 @@ function isPing(data: unknown): data is { readonly demo: Ping } {
  * What POSTs to `/send`; with what status the app should answer its event then. Data is made at the last
  * moment, for the time that is in it.
  */
-function sender({ chloeUrl, secrets, signSend = false, apiKeys = [] }: DemoAppOptions) {
+function sender({ chloeUrl, certFile, secrets, signSend = false, apiKeys = [] }: DemoAppOptions) {
   const sign = signSend ? webhookSigner(secrets.slice(0, 1)) : null;
 
   function credentials(body: string): Record<string, string> {
@@ -214,12 +216,13 @@ function sender({ chloeUrl, secrets, signSend = false, apiKeys = [] }: DemoAppOp
   }
 
   return async function sendToAll(data: () => unknown, event: Headers): Promise<number> {
-    const url = `${typeof chloeUrl === "string" ? chloeUrl : chloeUrl()}/send`;
+    const url = typeof chloeUrl === "string" ? chloeUrl : chloeUrl();
     // An event that Chloe posts again has the same id: whoever got it the first time gets it only once.
     const id = event.get("webhook-id") ?? undefined;
     const body = JSON.stringify({ data: data(), id });
     try {
-      const { status } = await request(url, {
+      const { status } = await request(url, "/send", {
+        certFile,
         method: "POST",
         headers: { "content-type": "application/json", ...credentials(body) },
         body,
@@ -227,10 +230,10 @@ function sender({ chloeUrl, secrets, signSend = false, apiKeys = [] }: DemoAppOp
       });
       // 409: it was sent, with other times in it.
       if (status === 200 || status === 409) return 204;
-      logger.warn("Cannot send to {url}: it answered {status}", { url, status });
+      logger.warn("Cannot send to Chloe at {url}: it answered {status}", { url, status });
       return status === 413 ? 413 : 502; // Chloe tries a 502 again; what is too long stays so
     } catch (error) {
-      logger.warn("Cannot send to {url}: {why}", { url, why: reason(error) });
+      logger.warn("Cannot send to Chloe at {url}: {why}", { url, why: reason(error) });
       return 502;
     }
   };

@@ -4,7 +4,7 @@
  * @module
  */
 import { addCommand, type Cli } from "./command.ts";
-import { type Options, requireConfig } from "./config_options.ts";
+import { type Options, requireServable } from "./config_options.ts";
 import { addDaemonOptions, daemonFiles, recallStart } from "./daemon.ts";
 import { addServeOptions } from "./serve.ts";
 import { start } from "./start.ts";
@@ -20,7 +20,7 @@ export function addRestart(cli: Cli): void {
 async function restart(given: Options): Promise<number> {
   const { pidFile } = daemonFiles(given);
   const options = { ...await recallStart(pidFile), ...given };
-  await requireConfig(options); // before the old one is stopped for a config that cannot start
+  await requireServable(options); // before the old one is stopped for a config that cannot start
   await stop(options);
   return await start(options);
 }

@@ -7,7 +7,7 @@ import type { Command } from "commander";
 import { addConfigFile, type Options, requireConfig } from "./config_options.ts";
 import { credentials, type Keys } from "./credentials.ts";
 import { Failure, reason } from "./failure.ts";
-import { localUrl } from "./health.ts";
+import { isSocketUrl, listeningOf, localUrl } from "./local_url.ts";
 import { type Answer, request, requestLines } from "./request.ts";
 import { complain } from "./terminal.ts";
 
@@ -25,21 +25,29 @@ export function addServerOptions(command: Command): Command {
 export async function findServer(options: Options): Promise<RunningServer> {
   const { config, warnings } = await requireConfig(options);
   for (const warning of warnings) complain(`warning: ${warning}`);
-  const url = options.url === undefined ? localUrl(config.host, config.port) : String(options.url);
-  if (!URL.canParse(url) || !/^https?:/.test(url)) {
-    throw new Failure("--url: must be an http or https URL", { exitCode: 2 });
+  if (options.url === undefined) {
+    return new RunningServer(localUrl(listeningOf(config)), config, config.tls.cert);
   }
-  return new RunningServer(url.replace(/\/+$/, ""), config);
+  const url = String(options.url);
+  if (!(URL.canParse(url) && /^https?:/.test(url)) && !/^unix:\/./.test(url)) {
+    throw new Failure("--url: must be an http or https URL, or unix: and a socket's path", {
+      exitCode: 2,
+    });
+  }
+  return new RunningServer(isSocketUrl(url) ? url : url.replace(/\/+$/, ""), config);
 }
 
 /** Asks a running server. Whatever goes wrong is a Failure that says what could not be done. */
 export class RunningServer {
   readonly #url: string;
   readonly #config: Keys;
+  readonly #certFile: string | undefined;
 
-  constructor(url: string, config: Keys) {
+  /** @param certFile The file of its certificate, where it is this machine's own. */
+  constructor(url: string, config: Keys, certFile?: string) {
     this.#url = url;
     this.#config = config;
+    this.#certFile = certFile;
   }
 
   /** Asks for JSON. @param what What this is for, for a person: `read from`. @returns What was answered. */
@@ -98,8 +106,9 @@ export class RunningServer {
     const headers = credentials(this.#config, "");
     let refused: Answer | null;
     try {
-      refused = await requestLines(url, {
+      refused = await requestLines(this.#url, path, {
         headers,
+        certFile: this.#certFile,
         timeoutMs: TIMEOUT_MS,
         signal,
         onOpen,
@@ -123,7 +132,13 @@ export class RunningServer {
     };
     let answer: Answer;
     try {
-      answer = await request(target, { method, headers, body, timeoutMs: TIMEOUT_MS });
+      answer = await request(this.#url, path, {
+        method,
+        headers,
+        body,
+        timeoutMs: TIMEOUT_MS,
+        certFile: this.#certFile,
+      });
     } catch (error) {
       throw new Failure(`Cannot ${what} ${target}: ${whyUnreachable(error)}`, { cause: error });
     }
@@ -141,8 +156,10 @@ export class RunningServer {
 }
 
 function whyUnreachable(error: unknown): string {
-  const refused = (error as { code?: string } | null)?.code === "ECONNREFUSED";
-  return refused ? "nothing listens there; is Chloe running?" : reason(error);
+  const { code } = error as { code?: string };
+  return code === "ECONNREFUSED" || code === "ENOENT"
+    ? "nothing listens there; is Chloe running?"
+    : reason(error);
 }
 
 function whyRefused({ status, body }: Answer): string {

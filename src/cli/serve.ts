@@ -12,7 +12,7 @@ import { addCommand, type Cli } from "./command.ts";
 import { addConfigOptions, type Options, requireConfig } from "./config_options.ts";
 import { startDemoApp } from "./demo_app.ts";
 import { Failure, reason } from "./failure.ts";
-import { localUrl } from "./health.ts";
+import { isSocketUrl, listeningOf, localUrl } from "./local_url.ts";
 import { configureLogging } from "./logging.ts";
 import { PidFile, pidFileRemedy } from "./pid_file.ts";
 import { ReloadNote } from "./reload_note.ts";
@@ -54,7 +54,7 @@ async function serve(options: Options, { clientDir }: Cli): Promise<number> {
   await using server = withDemo
     ? await startWithDemo(config, clientDir)
     : await startServer({ config, version: VERSION, clientDir });
-  const url = localUrl(server.hostname, server.port);
+  const url = localUrl({ ...listeningOf(config), port: server.port });
   pidFile?.publish(url);
   using note = typeof options.pidFile === "string" ? new ReloadNote(options.pidFile) : null;
   logger.info("Chloe {version} listens on {url} (process {pid}, config file: {file})", {
@@ -64,7 +64,7 @@ async function serve(options: Options, { clientDir }: Cli): Promise<number> {
     pid: Deno.pid,
     file: file ?? "none",
   });
-  logger.info("Status page: {page}", { page: `${url}/` });
+  if (!isSocketUrl(url)) logger.info("Status page: {page}", { page: `${url}/` });
   logger.info("Say hello to every page that listens: {command}", { command: hello(config, url) });
   const reloader = new Reloader({ options, file, server, logs, note });
   reloads.onReload(() => reloader.request());
@@ -113,6 +113,7 @@ async function startWithDemo(config: Config, clientDir: string): Promise<Running
   const demo = startDemoApp({
     port: 0,
     chloeUrl: () => chloeUrl,
+    certFile: config.tls.cert,
     secrets,
     signSend: config.secret.length > 0,
     apiKeys: config.api_keys,
@@ -129,7 +130,7 @@ async function startWithDemo(config: Config, clientDir: string): Promise<Running
       demo: true,
       appSecrets: secrets,
     });
-    chloeUrl = localUrl(server.hostname, server.port);
+    chloeUrl = localUrl({ ...listeningOf(config), port: server.port });
     logger.info("The built-in demo app answers, at {url}", { url: demo.url });
     const shutdown = async () => {
       await server.shutdown();
@@ -155,7 +156,7 @@ async function startWithDemo(config: Config, clientDir: string): Promise<Running
 
 /** A command that sends something, to be pasted into a terminal. */
 function hello(config: Config, url: string): string {
-  return config.secret.length + config.api_keys.length > 0
+  return config.secret.length + config.api_keys.length > 0 || config.tls.cert !== undefined
     ? "chloe send hello"
     : `curl -d 'data=hello' ${url}/send`;
 }

@@ -5,7 +5,7 @@
  */
 import type { Config } from "../config/schema.ts";
 import { addCommand, type Cli } from "./command.ts";
-import { configArguments, type Options, requireConfig } from "./config_options.ts";
+import { configArguments, type Options, requireServable } from "./config_options.ts";
 import {
   addDaemonOptions,
   daemonFiles,
@@ -29,7 +29,7 @@ export function addStart(cli: Cli): void {
 /** Starts the daemon that `options` describe. A daemon that runs already is left alone, and is no failure. */
 export async function start(options: Options): Promise<number> {
   // What is wrong with the config is better said here than in the log.
-  const { config, warnings, file } = await requireConfig(options);
+  const { config, warnings, file } = await requireServable(options);
   for (const warning of warnings) complain(warning);
   const files = daemonFiles(options);
   const before = await settledState(files.pidFile, { timeoutMs: START_TIMEOUT_MS });

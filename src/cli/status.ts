@@ -8,7 +8,8 @@ import { addConfigFile, type Options, readConfig } from "./config_options.ts";
 import type { Keys } from "./credentials.ts";
 import { addDaemonOptions, daemonFiles, daemonState, recallStart } from "./daemon.ts";
 import { Failure } from "./failure.ts";
-import { health, localUrl } from "./health.ts";
+import { health } from "./health.ts";
+import { listeningOf, localUrl } from "./local_url.ts";
 import { readReloadNote, remarks } from "./reload_note.ts";
 import { numberLines } from "./numbers.ts";
 import { RunningServer } from "./running_server.ts";
@@ -40,7 +41,7 @@ async function status(options: Options): Promise<number> {
     return 1;
   }
   const { config } = await readConfig(options);
-  const url = config === undefined ? null : localUrl(config.host, config.port);
+  const url = config === undefined ? null : localUrl(listeningOf(config));
   const other = url === null ? null : await health(url);
   if (other !== null) {
     say(`Chloe is running${at({ pid: other.pid, url })}, not as the daemon of ${pidFile}`);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isIP } from "node:net";
 import { z } from "zod";
 import { parsePattern } from "../protocol/channel_pattern.ts";
 import { parseWebhookSecret } from "../signing/secrets.ts";
@@ -106,10 +107,31 @@ export const httpUrl = text(
   "must be an http or https URL, with no password and no #fragment in it",
 );
 
-/** An address or a name to listen on. */
-export const host = matching(
-  /^(?:\[[0-9a-f:.]+\]|[0-9a-f:.]+|[a-z0-9._-]+)$/i,
-  "must be an IP address or a host name",
+/** The longest path of a Unix socket: what Linux has room for, and macOS has a little less. */
+const MAX_SOCKET_PATH_BYTES = 100;
+
+/** An address or a name to listen on, or a Unix socket as `unix:` and its absolute path. */
+export const host = text(
+  (host) =>
+    host.startsWith("unix:")
+      ? /^unix:\/[^\0\s]+$/.test(host) &&
+        new TextEncoder().encode(socketPath(host)!).length <= MAX_SOCKET_PATH_BYTES
+      : /^(?:\[[0-9a-f:.]+\]|[0-9a-f:.]+|[a-z0-9._-]+)$/i.test(host),
+  `must be an IP address, a host name, or unix: and an absolute path of at most ` +
+    `${MAX_SOCKET_PATH_BYTES} bytes`,
+);
+
+/** The path of the Unix socket that a `host` names; `null` where it names none. */
+export function socketPath(host: string): string | null {
+  return host.startsWith("unix:") ? host.slice("unix:".length) : null;
+}
+
+/** The permissions of a file, as `chmod` has them. */
+export const fileMode = z.string({ error: 'must be text such as "0660"' }).transform(
+  (text, ctx): number => {
+    if (/^0?[0-7]{3}$/.test(text)) return parseInt(text, 8);
+    return refuse(ctx, 'must be three octal digits, as "0660"');
+  },
 );
 
 /** A web page's origin, in which `*` stands for any text; `*` alone is every origin. */
@@ -122,6 +144,18 @@ export const origin = matching(
 export const headerName = matching(
   /^[!#$%&'*+.^_`|~0-9a-z-]+$/i,
   "must be the name of a header",
+);
+
+/** Whose word is taken on where a request comes from: an address, a range, `loopback`, or `unix`. */
+export const trustedProxy = text(
+  (range) => {
+    if (range === "loopback" || range === "unix") return true;
+    const [address = "", bits, ...rest] = range.split("/");
+    const version = isIP(address);
+    return version !== 0 && rest.length === 0 &&
+      (bits === undefined || /^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128));
+  },
+  `must be an IP address, a range such as "10.0.0.0/8", "loopback", or "unix"`,
 );
 
 /** An IP address, a range of them as address/bits, or the word `loopback`. */

@@ -39,10 +39,13 @@ Deno.test("loadConfig() has the documented defaults", async () => {
   assertEquals(await config(""), {
     host: "127.0.0.1",
     port: 8901,
+    socket_mode: 0o660,
     secret: [],
     api_keys: [],
     origins: [],
+    trusted_proxies: [],
     shutdown_timeout: 10_000,
+    tls: {},
     app: {
       format: "json",
       timeout: 10_000,

@@ -5,6 +5,7 @@
  */
 import { covers } from "../protocol/channel_pattern.ts";
 import { isLoopbackHost } from "../web/loopback.ts";
+import { socketPath } from "./fields.ts";
 import type { Config } from "./schema.ts";
 
 /** Something that was found at a place more exact than a key: `channel[0].authorize`. */
@@ -33,6 +34,43 @@ export const rules: readonly Rule[] = [
         ? null
         : `${host} is not a loopback address, and there is neither a secret nor an API key: ` +
           `put what 'chloe secret' prints into the config, or listen on 127.0.0.1`,
+  },
+  {
+    keys: ["tls.cert", "tls.key"],
+    severity: "problem",
+    check: ({ tls: { cert, key } }) =>
+      cert !== undefined && key === undefined
+        ? "there is no tls.key: set it to the file with the certificate's private key"
+        : null,
+  },
+  {
+    keys: ["tls.key", "tls.cert"],
+    severity: "problem",
+    check: ({ tls: { cert, key } }) =>
+      key !== undefined && cert === undefined
+        ? "there is no tls.cert: set it to the file with the key's certificate"
+        : null,
+  },
+  {
+    keys: ["tls.cert", "host"],
+    severity: "problem",
+    check: ({ tls: { cert }, host }) =>
+      cert !== undefined && socketPath(host) !== null
+        ? "a Unix socket speaks no TLS: leave tls out, and let the proxy in front have it"
+        : null,
+  },
+  {
+    keys: ["trusted_proxies", "host"],
+    severity: "warning",
+    check: ({ trusted_proxies, host }) => {
+      const onSocket = socketPath(host) !== null;
+      if (trusted_proxies.length === 0 || trusted_proxies.includes("unix") === onSocket) {
+        return null;
+      }
+      return onSocket
+        ? `who comes by the Unix socket has no address to be in the list by: add "unix"`
+        : `"unix" is for who comes by a Unix socket, and host names none`;
+    },
   },
   {
     keys: ["app.forward_headers", "origins"],

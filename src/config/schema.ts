@@ -10,6 +10,7 @@ import {
   addressRange,
   apiKey,
   duration,
+  fileMode,
   headerName,
   host,
   httpUrl,
@@ -21,6 +22,7 @@ import {
   someText,
   text,
   tokenSecret,
+  trustedProxy,
   webhookSecret,
 } from "./fields.ts";
 
@@ -97,6 +99,20 @@ const app = z.strictObject({
       doc: "headers of the browser's request that the connect event carries",
       live: true,
     }),
+});
+
+const tls = z.strictObject({
+  cert: someText.optional().register(keyDocs, {
+    kind: "text",
+    flag: "file",
+    doc:
+      "the certificate to serve https and wss with, and what stands between it and its root: PEM",
+  }),
+  key: someText.optional().register(keyDocs, {
+    kind: "text",
+    flag: "file",
+    doc: "the certificate's private key, without a passphrase: PEM",
+  }),
 });
 
 const session = z.strictObject({
@@ -286,12 +302,16 @@ export const schema = z.strictObject({
   host: host.prefault("127.0.0.1").register(keyDocs, {
     kind: "text",
     flag: "address",
-    doc: "the address to listen on",
+    doc: "the address to listen on, or unix:/path for a Unix socket",
   }),
   port: z.int().min(0).max(65_535).prefault(8901).register(keyDocs, {
     kind: "number",
     flag: "number",
     doc: "the port to listen on; 0: any that is free",
+  }),
+  socket_mode: fileMode.prefault("0660").register(keyDocs, {
+    kind: "text",
+    doc: "the permissions of the Unix socket, where host names one",
   }),
   secret: list(webhookSecret).prefault([]).register(keyDocs, {
     kind: "list",
@@ -311,6 +331,10 @@ export const schema = z.strictObject({
     doc: "origins of the pages that may connect; the own one always may",
     live: true,
   }),
+  trusted_proxies: list(trustedProxy).prefault([]).register(keyDocs, {
+    kind: "list",
+    doc: "proxies whose X-Forwarded-For, X-Forwarded-Proto and Forwarded are believed",
+  }),
   shutdown_timeout: duration().prefault("10s").register(keyDocs, {
     kind: "text",
     flag: "duration",
@@ -321,6 +345,7 @@ export const schema = z.strictObject({
     kind: "text",
     doc: "the folder of what outlives a restart; by default one for the user Chloe runs as",
   }),
+  tls: tls.prefault({}),
   app: app.prefault({}),
   session: session.prefault({}),
   limits: limits.prefault({}),

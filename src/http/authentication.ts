@@ -2,6 +2,7 @@ import { equalInConstantTime, SecretSet } from "../signing/constant_time.ts";
 import { legacySignature } from "../signing/legacy_signature.ts";
 import { TOLERANCE_S, type Verifier, webhookVerifier } from "../signing/standard_webhooks.ts";
 import { hostName, isLoopbackAddress, isLoopbackHost } from "../web/loopback.ts";
+import type { Connection } from "../web/remote.ts";
 import { type AddressList, addressList } from "./addresses.ts";
 
 /** What lets an app in: it can be changed, by `configure`. */
@@ -52,10 +53,8 @@ export class AuthCounters {
 }
 
 /** Where a request comes from, and what it says of itself. */
-export interface Requester {
+export interface Requester extends Connection {
   readonly headers: Headers;
-  /** The peer's IP address. */
-  readonly remoteAddress: string;
 }
 
 /** What a form in the way of 2011 says: its data, and the signature of it. */
@@ -123,7 +122,8 @@ export class Authenticator {
     return verdict === null ? null : this.#counted(verdict);
   }
 
-  #byHeaders({ headers, remoteAddress }: Requester, takesLegacy: boolean): Verdict | null {
+  #byHeaders(requester: Requester, takesLegacy: boolean): Verdict | null {
+    const { headers, remoteAddress } = requester;
     const authorization = headers.get("authorization");
     if (authorization !== null && this.#keys.size > 0) {
       const [, key] = /^bearer +(\S+) *$/i.exec(authorization) ?? [];
@@ -134,7 +134,7 @@ export class Authenticator {
     if (takesLegacy && this.#legacy?.from(remoteAddress)) return null;
     // Who set a secret for the signature of 2011 wants it to be asked for.
     if (!this.guarded && !(takesLegacy && this.#legacy !== null)) {
-      return loopbackVerdict(headers, remoteAddress);
+      return loopbackVerdict(requester);
     }
     return authorization === null
       ? refused(
@@ -212,11 +212,13 @@ const SIGNATURE_HELP = {
  * Without secret and key only this machine's own programs are let in. A web page, a name that was rebound to
  * this machine, and a proxy on it speak for strangers.
  */
-function loopbackVerdict(headers: Headers, remoteAddress: string): Verdict {
-  if (!isLoopbackAddress(remoteAddress)) {
+function loopbackVerdict(requester: Requester): Verdict {
+  const { remoteAddress, peerAddress = remoteAddress } = requester;
+  // What a proxy says of who asks is not enough: it may be wrong, and here that would open everything.
+  if (!isLoopbackAddress(peerAddress) || !isLoopbackAddress(remoteAddress)) {
     return refused("address", `Cannot let in other machines: ${REMEDY}`);
   }
-  return strangerVerdict({ headers, remoteAddress }, REMEDY) ??
+  return strangerVerdict(requester, REMEDY) ??
     { ok: true, by: "loopback", key: "loopback", goodUntilMs: 0 };
 }
 
@@ -227,10 +229,12 @@ function loopbackVerdict(headers: Headers, remoteAddress: string): Verdict {
  * @param remedy What to do about it, behind a semicolon.
  */
 export function strangerVerdict(
-  { headers, remoteAddress }: Requester,
+  requester: Requester,
   remedy: string,
 ): Verdict & { readonly ok: false } | null {
-  const host = hostName(headers.get("host"));
+  const { headers, remoteAddress, scheme = "http" } = requester;
+  const named = requester.host ?? headers.get("host");
+  const host = hostName(named);
   if (isLoopbackAddress(remoteAddress) && (host === null || !isLoopbackHost(host))) {
     return refused("host", `Host: must name this machine, such as localhost; or ${remedy}`);
   }
@@ -242,7 +246,7 @@ export function strangerVerdict(
     );
   }
   const origin = headers.get("origin");
-  if (origin !== null && origin.toLowerCase() !== `http://${headers.get("host")}`.toLowerCase()) {
+  if (origin !== null && origin.toLowerCase() !== `${scheme}://${named}`.toLowerCase()) {
     return refused("cross_site", `Origin: a page of another origin is not let in; ${remedy}`);
   }
   for (const name of headers.keys()) {

@@ -27,4 +27,4 @@ export function healthRoutes({ version, isReady }: HealthOptions): Hono<RemoteEn
   return routes;
 }
 
-const NO_STORE = { "cache-control": "no-store" };
+const NO_STORE = { "cache-control": "no-store", "x-content-type-options": "nosniff" };

@@ -1,5 +1,6 @@
 import { errorText } from "../web/error_text.ts";
 import { getLogger } from "@logtape/logtape";
+import { isListenedTo, removeSocket } from "./unix_socket.ts";
 
 const logger = getLogger(["chloe", "http"]);
 
@@ -15,13 +16,33 @@ const CHECK_MS = 1000;
 /** How long connections may take to end once all that they carried has. */
 const CLOSE_WITHIN_MS = 1000;
 
+/** A certificate, with those between it and its root, and its private key: both PEM. */
+export interface Certificate {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** A Unix socket to listen on. */
+export interface SocketPlace {
+  readonly path: string;
+  /** Its permissions, as a number. */
+  readonly mode: number;
+}
+
 /** Where to listen and what answers. */
 export interface ListenOptions {
   readonly hostname: string;
   /** 0 for any free one. */
   readonly port: number;
-  handle(request: Request, remoteAddress: string): Response | Promise<Response>;
+  /** Instead of host and port. */
+  readonly socket?: SocketPlace | undefined;
+  /** Speak TLS, with this. */
+  readonly certificate?: Certificate | undefined;
+  /** @param peerAddress The IP address of the other end; `""` by a Unix socket. */
+  handle(request: Request, peerAddress: string): Response | Promise<Response>;
 }
+
+type Server = Deno.HttpServer<Deno.Addr>;
 
 /**
  * A listening port that comes back: at the limit of open files Deno's accept loop ends for good, while the
@@ -29,31 +50,73 @@ export interface ListenOptions {
  */
 export class Listener {
   readonly hostname: string;
+  /** 0 for a Unix socket. */
   readonly port: number;
   readonly #options: ListenOptions;
+  #certificate: Certificate | undefined;
   /** The one that accepts. */
-  #server: Deno.HttpServer<Deno.NetAddr>;
+  #server: Server;
   /** All whose connections are not over. */
-  readonly #servers = new Set<Deno.HttpServer<Deno.NetAddr>>();
+  readonly #servers = new Set<Server>();
   readonly #watch: ReturnType<typeof setInterval>;
   #isListening = true;
   #closing = false;
 
-  /** @throws Error where the port cannot be had. */
+  /** @throws Error where the port cannot be had, or the certificate is not one. */
   constructor(options: ListenOptions) {
     this.#options = options;
-    this.hostname = options.hostname;
+    this.#certificate = options.certificate;
+    this.hostname = options.hostname.replace(/^\[(.*)\]$/, "$1");
+    // A port that is shared for the sake of renew() could be shared with somebody else's server as well.
+    if (this.#certificate !== undefined && options.port !== 0) this.#tryPort(options.port);
     this.#server = this.#listen(options.port);
-    this.port = this.#server.addr.port;
-    this.#watch = setInterval(() => this.#check(), CHECK_MS);
+    const { addr } = this.#server;
+    this.port = "port" in addr ? addr.port : 0; // Deno 2.7 calls the transport of TLS by no name
+    this.#watch = setInterval(() => void this.#check(), CHECK_MS);
   }
 
-  #listen(port: number): Deno.HttpServer<Deno.NetAddr> {
-    const { hostname, handle } = this.#options;
-    const server = Deno.serve(
-      { hostname, port, tcpBacklog: BACKLOG, onListen() {} },
-      (request, info) => handle(request, (info.remoteAddr as Deno.NetAddr).hostname ?? ""),
-    );
+  /**
+   * Goes on with another certificate. What was begun with the one before goes on, but for WebSockets on Deno
+   * 2.9, which closes them (1001): their clients come back, and their sessions go on where they were.
+   *
+   * @throws Error where it cannot be used; then nothing has changed.
+   */
+  renew(certificate: Certificate): void {
+    const before = { server: this.#server, certificate: this.#certificate };
+    this.#certificate = certificate;
+    if (!this.#isListening) return; // the next loop has it
+    try {
+      this.#server = this.#listen(this.port);
+    } catch (error) {
+      this.#certificate = before.certificate;
+      throw error;
+    }
+    before.server.shutdown().catch(() => {}); // waits until its streams and polls are over
+  }
+
+  #listen(port: number): Server {
+    const { socket, handle } = this.#options;
+    let server: Server;
+    if (socket !== undefined) {
+      removeSocket(socket.path);
+      server = Deno.serve(
+        { path: socket.path, onListen() {} },
+        (request) => handle(request, ""),
+      );
+      Deno.chmodSync(socket.path, socket.mode);
+    } else {
+      const tls = this.#certificate;
+      server = Deno.serve(
+        {
+          hostname: this.hostname,
+          port,
+          tcpBacklog: BACKLOG,
+          onListen() {},
+          ...(tls !== undefined && { cert: tls.cert, key: tls.key, reusePort: true }),
+        },
+        (request, info) => handle(request, (info.remoteAddr as Deno.NetAddr).hostname ?? ""),
+      );
+    }
     this.#servers.add(server);
     server.finished.catch((error) => {
       if (server === this.#server) this.#onEnd(errorText(error));
@@ -72,14 +135,23 @@ export class Listener {
    * Deno 2.7 says that its accept loop ended only when the last of its connections did, be it a day later. If
    * somebody else can have the port, the loop is no more.
    */
-  #check(): void {
+  async #check(): Promise<void> {
     if (!this.#isListening) return;
-    try {
-      Deno.listen({ hostname: this.hostname, port: this.port }).close();
-    } catch {
-      return; // it is in use, as it should be; or there is no file yet to listen with
+    const { socket } = this.#options;
+    if (socket !== undefined) {
+      if (await isListenedTo(socket.path)) return;
+    } else {
+      try {
+        this.#tryPort(this.port);
+      } catch {
+        return; // it is in use, as it should be; or there is no file yet to listen with
+      }
     }
-    this.#onEnd("nobody listens on the port");
+    this.#onEnd("nobody listens any more");
+  }
+
+  #tryPort(port: number): void {
+    Deno.listen({ hostname: this.hostname, port }).close();
   }
 
   #listenAgain(): void {
@@ -107,5 +179,7 @@ export class Listener {
     const ends = [...this.#servers].map((server) => server.shutdown().catch(() => {}));
     await Promise.race([Promise.all(ends), patience]);
     clearTimeout(timer);
+    const { socket } = this.#options;
+    if (socket !== undefined) removeSocket(socket.path);
   }
 }

@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import { errorResponse } from "../web/errors.ts";
-import type { RemoteEnv } from "../web/remote.ts";
+import type { Connection, RemoteEnv } from "../web/remote.ts";
 import type { Authenticator, Requester } from "./authentication.ts";
 import { BodyReader } from "../web/body_reader.ts";
 import { checkMessage, type Delivery, parseForm, type Problem } from "./send_schema.ts";
@@ -55,7 +55,7 @@ export function sendRoutes(options: SendOptions): Hono<RemoteEnv> {
     ...(options.bodyTimeoutMs !== undefined && { timeoutMs: options.bodyTimeoutMs }),
   });
 
-  async function answer(request: Request, remoteAddress: string): Promise<Response> {
+  async function answer(request: Request, connection: Connection): Promise<Response> {
     const { headers } = request;
     if (!isOpen()) return refusal(503, "Cannot send: the server is shutting down");
     const type = contentType(headers.get("content-type"));
@@ -65,7 +65,7 @@ export function sendRoutes(options: SendOptions): Hono<RemoteEnv> {
         "Content-Type: must be application/x-www-form-urlencoded or application/json",
       );
     }
-    const from: Requester = { headers, remoteAddress };
+    const from: Requester = { headers, ...connection };
     const early = authenticator.byHeaders(from, { takesLegacy: true });
     if (early?.ok === false) return refusal(401, early.message);
 
@@ -105,7 +105,7 @@ export function sendRoutes(options: SendOptions): Hono<RemoteEnv> {
   const routes = new Hono<RemoteEnv>();
   routes.post("/send", async function send(c) {
     counters.requests++;
-    const response = await answer(c.req.raw, c.env.remoteAddress);
+    const response = await answer(c.req.raw, c.env);
     const { status } = response;
     if (status === 200) counters.ok++;
     else counters.refused[status] = (counters.refused[status] ?? 0) + 1;

@@ -1,26 +1,12 @@
 import { Hono } from "hono";
 import type { RemoteEnv } from "../web/remote.ts";
 import { builtFile, readBuilt } from "./client_files.ts";
+import { pageHeaders, strictTransport } from "./page_headers.ts";
 
-/** What the page's parts may do: nothing that does not come from this server, and nothing inline. */
-const POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self'",
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join("; ");
-
+/** The page's parts may do nothing that does not come from this server, and nothing inline. */
 const PAGE_HEADERS: Readonly<Record<string, string>> = {
   "cache-control": "no-cache",
-  "content-security-policy": POLICY,
-  "cross-origin-opener-policy": "same-origin",
-  "cross-origin-resource-policy": "same-origin",
-  "referrer-policy": "no-referrer",
-  "x-frame-options": "DENY",
+  ...pageHeaders(["script-src 'self'", "style-src 'self'", "img-src 'self'", "connect-src 'self'"]),
 };
 
 const PARTS: Readonly<Record<string, string>> = {
@@ -55,6 +41,7 @@ export function statusPage(
   const routes = new Hono<RemoteEnv>();
   const serve = (body: Uint8Array<ArrayBuffer>, type: string) =>
     builtFile(body, { type, headers: PAGE_HEADERS });
+  routes.use("/", strictTransport);
   const [guarded, open] = [true, false].map((guarded) => {
     const text = html.replace("__GUARDED__", String(guarded));
     return serve(new TextEncoder().encode(text), "text/html; charset=utf-8");

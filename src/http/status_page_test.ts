@@ -5,7 +5,7 @@ const DIR = new URL("../../client/dist", import.meta.url).pathname;
 
 function get(path: string, options: Partial<StatusPageOptions> = {}) {
   const page = statusPage({ dir: DIR, version: "1.2.3", demo: false, ...options });
-  return page.request(path);
+  return page.request(path, {}, { remoteAddress: "127.0.0.1" });
 }
 
 Deno.test("statusPage() tells the version, and whether the demo app is there", async () => {

@@ -71,6 +71,8 @@ export interface About {
 export interface Page {
   /** What its request said in one of the headers that decide on that. */
   get(name: string): string | null;
+  /** What it knows Chloe by, where its headers do not say that. */
+  readonly own: { readonly scheme?: "http" | "https"; readonly host?: string };
 }
 
 /** What makes a session of one kind differ from another. */

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { ApiCounters } from "../http/api/counters.ts";
 import { AuthCounters } from "../http/authentication.ts";
+import { ProxyCounters } from "../http/proxies.ts";
 import { SendCounters } from "../http/send.ts";
 import { Counters } from "../hub/counters.ts";
 import { Histogram } from "../hub/histogram.ts";
@@ -31,7 +32,7 @@ function everything(): Stats {
       ...{ subscriptions: 1, blocked: 0, unwrittenBytes: 1, unacknowledgedBytes: 2 },
     },
     limits: { connections: 1 },
-    ...{ hub, send, api, auth, relay: new RelayCounters() },
+    ...{ hub, send, api, auth, proxies: new ProxyCounters(), relay: new RelayCounters() },
     history: { channels: 1, bytes: 2, dropped: 3 },
     tokens: { verified: 1, refused: { bad_token: 1, token_expired: 0, app_unreachable: 0 } },
     eventLoop: { lagSeconds: new Histogram([1]), worstLagSeconds: 0 },

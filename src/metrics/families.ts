@@ -390,6 +390,17 @@ export const FAMILIES: readonly Family[] = [
     (s) => s.hub.originsRefused,
   ),
 
+  {
+    type: "counter",
+    name: "chloe_proxy_headers_ignored_total",
+    help: "What trusted proxies said and was not believed, by reason",
+    labels: ["reason"],
+    read: ({ proxies }) => [
+      [{ reason: "malformed" }, proxies.malformed],
+      [{ reason: "contradictory" }, proxies.contradictory],
+    ],
+  },
+
   // The process
   histogram(
     "chloe_event_loop_lag_seconds",

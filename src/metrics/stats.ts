@@ -7,6 +7,7 @@
 import process from "node:process";
 import type { ApiCounters } from "../http/api/counters.ts";
 import type { AuthCounters } from "../http/authentication.ts";
+import type { ProxyCounters } from "../http/proxies.ts";
 import type { SendCounters } from "../http/send.ts";
 import type { Counters } from "../hub/counters.ts";
 import type { Histogram } from "../hub/histogram.ts";
@@ -62,6 +63,7 @@ export interface Stats {
   readonly send: SendCounters;
   readonly api: ApiCounters;
   readonly auth: AuthCounters;
+  readonly proxies: ProxyCounters;
   readonly eventLoop: {
     readonly lagSeconds: Histogram;
     /** The longest of the last half to whole minute. */
@@ -91,6 +93,7 @@ export interface StatsSources {
   readonly send: SendCounters;
   readonly api: ApiCounters;
   readonly auth: AuthCounters;
+  readonly proxies: ProxyCounters;
   readonly eventLoop: EventLoopLag;
   readonly openFiles: OpenFiles;
   /** The limit of open files. */
@@ -101,7 +104,7 @@ export interface StatsSources {
 
 /** Makes what reads them. It may be called as often as one likes; it takes a moment per 1000 sessions. */
 export function statsReader(sources: StatsSources): () => Promise<Stats> {
-  const { hub, relay, send, api, auth, eventLoop, version, boot } = sources;
+  const { hub, relay, send, api, auth, proxies, eventLoop, version, boot } = sources;
   const startedAt = hub.now();
   const startedAtSeconds = hub.timeOfDayAt(startedAt) / 1000;
   return async function readStats() {
@@ -132,6 +135,7 @@ export function statsReader(sources: StatsSources): () => Promise<Stats> {
       send,
       api,
       auth,
+      proxies,
       eventLoop: { lagSeconds: eventLoop.seconds, worstLagSeconds: eventLoop.worstSeconds },
       process: {
         residentBytes: memory.rss,

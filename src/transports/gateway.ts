@@ -19,8 +19,10 @@ import type { Placement } from "../hub/hub_options.ts";
 import type { Page, Session } from "../hub/session.ts";
 import type { Transport } from "../hub/transport.ts";
 import { errorResponse } from "../web/errors.ts";
-import { type OriginPolicy, type PageHeaders, Pages } from "../web/origins.ts";
+import { type OriginPolicy, type OwnPlace, type PageHeaders, Pages } from "../web/origins.ts";
+import type { Connection } from "../web/remote.ts";
 import type { AddressLimit } from "./address_limit.ts";
+import { OriginNotices } from "./origin_notices.ts";
 import type { SocketOptions } from "./socket.ts";
 
 const logger = getLogger(["chloe", "transports"]);
@@ -96,6 +98,7 @@ export class Gateway {
   readonly #pages = new Pages();
   #settings: GatewaySettings;
   #warnedAt = -Infinity;
+  readonly #notices = new OriginNotices();
 
   constructor(options: GatewayOptions) {
     this.hub = options.hub;
@@ -133,7 +136,7 @@ export class Gateway {
   }
 
   #mayStay(page: Page | null): boolean {
-    return page === null || this.#settings.originPolicy(page).allowed;
+    return page === null || this.#settings.originPolicy(page, page.own).allowed;
   }
 
   /** Whether the app is asked about new sessions, and so may put them into channels. */
@@ -153,19 +156,12 @@ export class Gateway {
    */
   enter(
     headers: PageHeaders,
+    own?: OwnPlace,
   ): { readonly cors: Record<string, string> } | { readonly refusal: Response } {
-    const verdict = this.#settings.originPolicy(headers);
+    const verdict = this.#settings.originPolicy(headers, own);
     if (!verdict.allowed) {
       this.hub.counters.originsRefused++;
-      const origin = verdict.origin.slice(0, 200);
-      if (origin === "null") {
-        logger.warn("Refused a page of no origin, such as a file: serve it by http to let it in");
-      } else {
-        logger.warn(
-          "Refused a page of origin {origin}: to let it in, add that to `origins` in the configuration",
-          { origin },
-        );
-      }
+      this.#notices.refused(verdict.origin, this.hub.now());
       return {
         refusal: errorResponse(
           403,
@@ -340,13 +336,14 @@ export class Gateway {
    *
    * @param entered The headers by which it was let in, where they are not its own.
    */
-  peerOf({ headers }: Request, address: string, entered: PageHeaders = headers): Peer {
+  peerOf({ headers }: Request, connection: Connection, entered: PageHeaders = headers): Peer {
+    const { remoteAddress: address } = connection;
     return {
       address,
       addressKey: this.#settings.addressLimit?.keyOf(address) ?? "",
       // After an upgrade Deno 2.9 lets nobody read the request's own headers.
       headers: this.#admit === null ? headers : new Headers(headers),
-      page: this.#pages.of(entered),
+      page: this.#pages.of(entered, connection),
     };
   }
 

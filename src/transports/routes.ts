@@ -19,9 +19,9 @@ export function transportRoutes(gateway: Gateway): Hono<RemoteEnv> {
   /** Lets a request in by its origin and, where it will hold a connection, by the room that is left. */
   function enter(accept: Accept, { holds }: { holds: boolean }) {
     return function route(c: Context<RemoteEnv>): Response | Promise<Response> {
-      const entry = gateway.enter(c.req.raw.headers);
+      const entry = gateway.enter(c.req.raw.headers, c.env);
       if ("refusal" in entry) return entry.refusal;
-      const peer = gateway.peerOf(c.req.raw, c.env.remoteAddress);
+      const peer = gateway.peerOf(c.req.raw, c.env);
       const noRoom = holds ? gateway.noRoom(entry.cors, peer) : null;
       return noRoom ?? accept(c.req.raw, { cors: entry.cors, peer });
     };

@@ -1,4 +1,5 @@
 import { hostName, isLoopbackHost } from "./loopback.ts";
+import type { Connection } from "./remote.ts";
 
 /** Whether a page may speak with Chloe. */
 export type OriginVerdict =
@@ -17,8 +18,11 @@ export interface PageHeaders {
   get(name: string): string | null;
 }
 
+/** What a page knows Chloe by, where the request's own headers do not say it. */
+export type OwnPlace = Pick<Connection, "scheme" | "host">;
+
 /** Decides on a request by its headers. */
-export type OriginPolicy = (headers: PageHeaders) => OriginVerdict;
+export type OriginPolicy = (headers: PageHeaders, own?: OwnPlace) => OriginVerdict;
 
 /** What is longer names no host. */
 const MAX_HEADER_LENGTH = 1000;
@@ -26,20 +30,26 @@ const MAX_HEADER_LENGTH = 1000;
 /** So many that differ are known at once; then it begins anew. */
 const MAX_PAGES = 1000;
 
+/** Where a page is from, as its request said it. */
+export interface PageSource extends PageHeaders {
+  readonly own: OwnPlace;
+}
+
 /**
  * Keeps what requests say of where their pages are from, so that it can be decided on again when the origins
  * that may connect have changed. Thousands of sessions of one page share one object.
  */
 export class Pages {
-  readonly #known = new Map<string, PageHeaders>();
+  readonly #known = new Map<string, PageSource>();
 
-  of(headers: PageHeaders): PageHeaders {
+  of(headers: PageHeaders, { scheme, host }: OwnPlace): PageSource {
     const values = PAGE_HEADERS.map((name) => headers.get(name)?.slice(0, MAX_HEADER_LENGTH));
-    const key = values.join("\n"); // no header has a line end
+    const key = [...values, scheme, host].join("\n"); // no header has a line end
     let page = this.#known.get(key);
     if (page === undefined) {
       const kept = new Map(PAGE_HEADERS.map((name, i) => [name as string, values[i] ?? null]));
-      page = { get: (name) => kept.get(name) ?? null };
+      const own = { ...(scheme !== undefined && { scheme }), ...(host !== undefined && { host }) };
+      page = { get: (name) => kept.get(name) ?? null, own };
       if (this.#known.size >= MAX_PAGES) this.#known.clear();
       this.#known.set(key, page);
     }
@@ -66,22 +76,24 @@ export interface OriginOptions {
 export function originPolicy({ origins, guarded }: OriginOptions): OriginPolicy {
   const patterns = origins.map(originExpression);
   const isListed = (origin: string) => patterns.some((pattern) => pattern.test(origin));
-  return function decide(headers) {
+  return function decide(headers, own = {}) {
     const origin = headers.get("origin");
-    const host = headers.get("host");
+    const host = own.host ?? headers.get("host");
     if (origin === null) {
       if (headers.get("sec-fetch-site") === "cross-site") {
         return { allowed: false, origin: "(not named)" };
       }
-      const own = `http://${host}`;
-      return guarded || host === null || isLoopbackHost(hostName(host) ?? "") || isListed(own)
+      const named = `${own.scheme ?? "http"}://${host}`;
+      return guarded || host === null || isLoopbackHost(hostName(host) ?? "") || isListed(named)
         ? { allowed: true, cors: null }
-        : { allowed: false, origin: own };
+        : { allowed: false, origin: named };
     }
     if (isListed(origin)) return { allowed: true, cors: origin };
     const url = parseOrigin(origin);
     if (url !== null) {
-      if (isSameHost(url, host) && (guarded || isLoopbackHost(hostName(host) ?? ""))) {
+      const isOwn = isSameHost(url, host) &&
+        (own.scheme === undefined || url.protocol === `${own.scheme}:`);
+      if (isOwn && (guarded || isLoopbackHost(hostName(host) ?? ""))) {
         return { allowed: true, cors: null };
       }
       if (!guarded && isLoopbackHost(url.hostname)) return { allowed: true, cors: origin };
@@ -98,7 +110,7 @@ function parseOrigin(origin: string): URL | null {
   }
 }
 
-/** Whether `Host` names the origin's host and port; the scheme may have been changed by a proxy. */
+/** Whether `Host` names the origin's host and port, by the origin's scheme. */
 function isSameHost(origin: URL, host: string | null): boolean {
   if (host === null) return false;
   try {

@@ -108,12 +108,20 @@ export class Exchange implements Disposable {
   }
 }
 
+/** Where to ask. */
+interface Address {
+  readonly hostname: string;
+  readonly port: number;
+  connect?(): Promise<Deno.Conn>;
+}
+
 /** Sends a request; the answer is read from what this gives. */
 export async function request(
-  { hostname, port }: { readonly hostname: string; readonly port: number },
+  address: Address,
   path: string,
   { method = "GET", headers = {}, body = "" }: RequestOptions = {},
 ): Promise<Exchange> {
+  const { hostname, port } = address;
   const bytes = new TextEncoder().encode(body);
   const all: Record<string, string | null> = {
     host: `${hostname}:${port}`,
@@ -123,7 +131,7 @@ export async function request(
   };
   const head = Object.entries(all)
     .flatMap(([name, value]) => value === null ? [] : [`${name}: ${value}\r\n`]).join("");
-  const conn = await Deno.connect({ hostname, port });
+  const conn = await (address.connect?.() ?? Deno.connect({ hostname, port }));
   try {
     await writeAll(conn, new TextEncoder().encode(`${method} ${path} HTTP/1.1\r\n${head}\r\n`));
     await writeAll(conn, bytes);
@@ -135,7 +143,7 @@ export async function request(
 
 /** Sends a request and reads the whole answer. */
 export async function ask(
-  address: { readonly hostname: string; readonly port: number },
+  address: Address,
   path: string,
   options: RequestOptions = {},
 ): Promise<Head & { readonly text: string }> {

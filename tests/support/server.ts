@@ -27,6 +27,8 @@ export interface Outgoing {
 export interface Address {
   readonly hostname: string;
   readonly port: number;
+  /** Opens a connection, where that is not by TCP alone. */
+  connect?(): Promise<Deno.Conn>;
 }
 
 /** A server that a test started. */
@@ -41,13 +43,24 @@ export interface TestServer extends Address, AsyncDisposable {
 /** The client files of the source tree; they need not be built for these tests. */
 const CLIENT_DIR = new URL("../../client/dist", import.meta.url).pathname;
 
-/** Starts a server on a free port of loopback. `overrides` is spelled as in `chloe.toml`. */
-export async function startTestServer(overrides: ConfigFile = {}): Promise<TestServer> {
+/**
+ * Starts a server on a free port of loopback. `overrides` is spelled as in `chloe.toml`.
+ *
+ * @param connect How one connects to its port, where that is not by TCP alone.
+ */
+export async function startTestServer(
+  overrides: ConfigFile = {},
+  connect?: (port: number) => Promise<Deno.Conn>,
+): Promise<TestServer> {
   const config = schema.parse({ host: "127.0.0.1", port: 0, ...overrides });
   const { port, stop } = CHLOE_BIN === undefined
     ? await startHere(config)
     : await startBinary(overrides);
-  const address = { hostname: "127.0.0.1", port };
+  const address: Address = {
+    hostname: "127.0.0.1",
+    port,
+    ...(connect !== undefined && { connect: () => connect(port) }),
+  };
   let stopping: Promise<void> | undefined;
   const shutdown = () => stopping ??= stop();
   return {

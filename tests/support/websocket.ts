@@ -49,7 +49,7 @@ export class RawWebSocket implements Disposable {
 
   /** Opens one. @throws HandshakeRefused with the server's answer. */
   static async open(
-    address: { readonly hostname: string; readonly port: number },
+    address: Parameters<typeof request>[0],
     path: string,
     headers: RequestOptions["headers"] = {},
   ): Promise<RawWebSocket> {

@@ -8,6 +8,7 @@ import { type Context, Hono, type Next } from "hono";
 import type { Hub } from "../../hub/hub.ts";
 import { errorResponse } from "../../web/errors.ts";
 import type { RemoteEnv } from "../../web/remote.ts";
+import { strictTransport } from "../page_headers.ts";
 import { addChannels } from "./channels.ts";
 import { ApiCounters } from "./counters.ts";
 import { Control } from "./control.ts";
@@ -62,6 +63,7 @@ export function apiRoutes(options: ApiOptions): Hono<RemoteEnv> {
   let page: string | undefined;
   const makeOnce = () => document ??= makeDocument(api, { version });
   routes.get("/api/openapi.json", () => jsonAnswer(json ??= JSON.stringify(makeOnce())));
+  routes.use("/api/docs", strictTransport);
   routes.get("/api/docs", () => {
     return new Response(page ??= docsPage(makeOnce()), { headers: PAGE_HEADERS });
   });

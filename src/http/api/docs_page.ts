@@ -1,25 +1,16 @@
 import { createHash } from "node:crypto";
 import type { Document } from "./document.ts";
 import { REFUSALS } from "./operation.ts";
+import { pageHeaders } from "../page_headers.ts";
 import { DOCS_STYLE } from "./docs_style.ts";
 
-/** What the page may do: show its own style, and nothing else. */
-const POLICY = [
-  "default-src 'none'",
-  `style-src 'sha256-${createHash("sha256").update(DOCS_STYLE).digest("base64")}'`,
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join("; ");
-
-/** The headers that the page is served with. */
+/** The headers that the page is served with: it may show its own style, and nothing else. */
 export const PAGE_HEADERS: Readonly<Record<string, string>> = {
   "content-type": "text/html; charset=utf-8",
   "cache-control": "no-store",
-  "content-security-policy": POLICY,
-  "referrer-policy": "no-referrer",
-  "x-content-type-options": "nosniff",
-  "x-frame-options": "DENY",
+  ...pageHeaders([
+    `style-src 'sha256-${createHash("sha256").update(DOCS_STYLE).digest("base64")}'`,
+  ]),
 };
 
 /** Where the examples' server is. */

@@ -35,9 +35,9 @@ export function guard(options: GuardOptions): MiddlewareHandler<RemoteEnv> {
   const underWay = new Map<string, { readonly digest: string; readonly done: Promise<void> }>();
 
   return async function guarded(c: Context<RemoteEnv>, next: Next): Promise<Response | void> {
-    const { req: { raw: request }, env: { remoteAddress } } = c;
+    const { req: { raw: request }, env: connection } = c;
     const { headers, method } = request;
-    const from: Requester = { headers, remoteAddress };
+    const from: Requester = { headers, ...connection };
     const early = authenticator.byHeaders(from);
     if (early?.ok === false) return unauthorized(early.message);
 

@@ -33,27 +33,27 @@ export function legacyRoutes(gateway: Gateway): Hono<RemoteEnv> {
   const routes = new Hono<RemoteEnv>();
 
   routes.get("/chloe/websocket", noHead, (c) => {
-    const entry = gateway.enter(c.req.raw.headers);
+    const entry = gateway.enter(c.req.raw.headers, c.env);
     if ("refusal" in entry) return entry.refusal;
-    const peer = gateway.peerOf(c.req.raw, c.env.remoteAddress);
+    const peer = gateway.peerOf(c.req.raw, c.env);
     return gateway.noRoom(entry.cors, peer) ??
       acceptLegacyWebSocket(gateway, c.req.raw, { peer, cors: entry.cors });
   });
 
   routes.get("/chloe/jsonp.js", noHead, (c) => {
     const headers = scriptHeaders(c.req.raw.headers);
-    const entry = gateway.enter(headers);
+    const entry = gateway.enter(headers, c.env);
     if ("refusal" in entry) return entry.refusal;
     const query = queryOf(c.req.raw.url);
     gateway.hub.counters.bytesIn += query.length;
     const message = readMessage(query);
     if (message instanceof Response) return message;
-    const peer = gateway.peerOf(c.req.raw, c.env.remoteAddress, headers);
+    const peer = gateway.peerOf(c.req.raw, c.env, headers);
     return answerJsonp(gateway, c.req.raw, message, peer);
   });
 
   routes.post("/chloe/xhr", async (c) => {
-    const entry = gateway.enter(c.req.raw.headers);
+    const entry = gateway.enter(c.req.raw.headers, c.env);
     if ("refusal" in entry) return entry.refusal;
     const body = await readBody(c.req.raw, { maxBytes: gateway.maxMessageBytes });
     if (!body.ok) {
@@ -67,7 +67,7 @@ export function legacyRoutes(gateway: Gateway): Hono<RemoteEnv> {
     const message = readMessage(new TextDecoder().decode(body.bytes), entry.cors);
     if (message instanceof Response) return message;
     if (message.type === "connect") {
-      const session = await openSession(gateway, gateway.peerOf(c.req.raw, c.env.remoteAddress));
+      const session = await openSession(gateway, gateway.peerOf(c.req.raw, c.env));
       if (session instanceof ProtocolError) return refusal(session, entry.cors);
       const body = legacyConnected(message.id, gateway.hub.secretOf(session));
       return new Response(body, { headers: { ...JSON_TEXT, ...entry.cors } });
@@ -81,11 +81,11 @@ export function legacyRoutes(gateway: Gateway): Hono<RemoteEnv> {
   });
 
   routes.get("/chloe/xhr/:time", noHead, async (c) => {
-    const entry = gateway.enter(c.req.raw.headers);
+    const entry = gateway.enter(c.req.raw.headers, c.env);
     if ("refusal" in entry) return entry.refusal;
     const message = readMessage(queryOf(c.req.raw.url), entry.cors);
     if (message instanceof Response) return message;
-    const peer = gateway.peerOf(c.req.raw, c.env.remoteAddress);
+    const peer = gateway.peerOf(c.req.raw, c.env);
     const noRoom = gateway.noRoom(entry.cors, peer);
     if (noRoom !== null) return noRoom;
     const session = findSession(gateway, message);
