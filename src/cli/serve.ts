@@ -15,11 +15,15 @@ import { Failure } from "./failure.ts";
 import { localUrl } from "./health.ts";
 import { configureLogging } from "./logging.ts";
 import { PidFile } from "./pid_file.ts";
+import { serviceManager } from "./service_manager.ts";
 import { type StopSignals, stopSignals } from "./signals.ts";
 import { catchStrays } from "./strays.ts";
 import { VERSION } from "./version.ts";
 
 const logger = getLogger(["chloe", "cli"]);
+
+/** What a shutdown takes at most beyond `shutdown_timeout`, with room to spare: goodbyes to app and browsers. */
+const GOODBYES_MS = 10_000;
 
 /** Adds the command to the program. */
 export function addServe(cli: Cli): void {
@@ -60,16 +64,25 @@ async function serve(options: Options, { clientDir }: Cli): Promise<number> {
   });
   logger.info("Status page: {page}", { page: `${url}/` });
   logger.info("Say hello to every page that listens: {command}", { command: hello(config, url) });
-  return await serveUntilAsked(server, signals);
+  const manager = serviceManager(Deno.env.toObject());
+  await manager.ready(`Listening on ${server.url}`);
+  return await serveUntilAsked(server, {
+    signals,
+    stopping: () => manager.stopping(config.shutdown_timeout + GOODBYES_MS),
+  });
 }
 
-async function serveUntilAsked(server: RunningServer, signals: StopSignals): Promise<number> {
+async function serveUntilAsked(
+  server: RunningServer,
+  { signals, stopping }: { signals: StopSignals; stopping(): Promise<void> },
+): Promise<number> {
   const signal = await Promise.race([signals.asked, server.finished]);
   if (signal === undefined) {
     logger.error("The server ended by itself");
     return 1;
   }
   logger.info("Stopping, asked by {signal}; a second signal ends it at once", { signal });
+  await stopping();
   await server.shutdown();
   logger.info("Stopped");
   return 0;

@@ -43,6 +43,7 @@ Deno.test("loadConfig() has the documented defaults", async () => {
     api_keys: [],
     origins: [],
     shutdown_timeout: 10_000,
+    include: [],
     app: {
       format: "json",
       timeout: 10_000,
