@@ -8,6 +8,7 @@ const COMMANDS = [
   ...["serve", "start", "stop", "restart", "status"],
   ...["check", "secret", "send", "demo"],
   ...["sessions", "channels", "tail", "disconnect"],
+  "completion",
 ];
 
 /** A folder that goes away with the test. */
@@ -56,6 +57,7 @@ Deno.test("chloe used wrongly says so on one line and exits with 2", async () =>
     ["send", "--channel=a", "--user=b", "hello"],
     ["send", "--url=nowhere", "hello"],
     ["demo", "--port=many"],
+    ["completion", "tcsh"],
   ];
   for (const args of cases) {
     const { code, stdout, stderr } = await runChloe(args);
