@@ -1,5 +1,6 @@
 /**
- * Makes the packages of what `deno task compile` built: `deno task package [--target host|all|<triple>]`. For
+ * Makes the packages of what `deno task compile` built: `deno task package [--fast] [--target host|all|<triple>]`,
+ * where `--fast` compresses less, which saves minutes. For
  * each target of Linux `dist/chloe_<version>_<architecture>.deb` and `dist/chloe-<version>-1.<architecture>.rpm`,
  * each with its `.sha256`; `dist/install.sh`; and `dist/chloe.rb`, the Homebrew formula, where the archives of
  * all four targets are there.
@@ -23,14 +24,17 @@ async function sourceDate(): Promise<Date> {
   return /^\d+$/.test(text) ? new Date(Number(text) * 1000) : new Date();
 }
 
-async function packageTarget(target: string, date: Date): Promise<void> {
+async function packageTarget(
+  target: string,
+  { date, fast }: { date: Date; fast: boolean },
+): Promise<void> {
   const binary = `${DIST}/chloe-${VERSION}-${target}/chloe`;
   if (!await Deno.stat(binary).then(({ isFile }) => isFile, () => false)) {
     throw new Error(
       `Cannot package: there is no ${binary}; scripts/deno task compile --target ${target} makes it`,
     );
   }
-  const build = { binary, target, version: VERSION, date, folder: DIST };
+  const build = { binary, target, version: VERSION, date, folder: DIST, fast };
   for (const path of [await buildDeb(build), await buildRpm(build)]) {
     await writeSum(path);
     const { size } = await Deno.stat(path);
@@ -73,8 +77,9 @@ function say(line: string): void {
 if (import.meta.main) {
   try {
     const date = await sourceDate();
-    for (const target of targetsFor(Deno.args)) {
-      if (target.includes("linux")) await packageTarget(target, date);
+    const fast = Deno.args.includes("--fast");
+    for (const target of targetsFor(Deno.args.filter((word) => word !== "--fast"))) {
+      if (target.includes("linux")) await packageTarget(target, { date, fast });
     }
     await Deno.writeTextFile(`${DIST}/install.sh`, await installScript(VERSION, DOWNLOADS));
     await writeFormula();

@@ -59,13 +59,18 @@ export function serviceManager(
 async function send(path: string, text: string): Promise<void> {
   // A name that begins with @ stands for one outside of the file system, whose first byte is 0.
   const to = path.replace(/^@/, "\0");
-  // An empty path: the system gives the socket a name, and nothing is left in the file system.
-  const socket = Deno.listenDatagram({ transport: "unixpacket", path: "" });
+  // Deno sends from a socket that has a path of its own.
+  const folder = await Deno.makeTempDir({ prefix: "chloe-" });
   try {
-    const bytes = new TextEncoder().encode(text);
-    await deadline(socket.send(bytes, { transport: "unixpacket", path: to }), TIMEOUT_MS);
+    const socket = Deno.listenDatagram({ transport: "unixpacket", path: `${folder}/notify` });
+    try {
+      const bytes = new TextEncoder().encode(text);
+      await deadline(socket.send(bytes, { transport: "unixpacket", path: to }), TIMEOUT_MS);
+    } finally {
+      socket.close();
+    }
   } finally {
-    socket.close();
+    await Deno.remove(folder, { recursive: true });
   }
 }
 
