@@ -74,7 +74,7 @@ class Chloe < Formula
 
     port = free_port
     (testpath/"chloe.toml").write "port = #{port}\n"
-    pid = spawn bin/"chloe", "serve", "--config", testpath/"chloe.toml"
+    pid = spawn "#{bin}/chloe", "serve", "--config", "#{testpath}/chloe.toml"
     begin
       retries = "--retry 30 --retry-connrefused --retry-delay 1"
       assert_match '"status":"ok"', shell_output("curl -fsS #{retries} http://127.0.0.1:#{port}/healthz")

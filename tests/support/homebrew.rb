@@ -85,7 +85,15 @@ class Formula
   def var = PREFIX/"var"
   def testpath = (PREFIX/"test").tap(&:mkpath)
 
-  def free_port = TCPServer.open("127.0.0.1", 0) { |server| server.addr[1] }
+
+  # None of those that the system gives for 0: it could give the same to somebody else before it is used.
+  def free_port
+    port = rand(20_000...32_000)
+    TCPServer.open("127.0.0.1", port) { port }
+  rescue Errno::EADDRINUSE
+    retry
+  end
+
   def shell_output(command) = `#{command}`.tap { raise "#{command} failed" unless $CHILD_STATUS.success? }
 
   def assert_match(pattern, text)
