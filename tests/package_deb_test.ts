@@ -17,6 +17,7 @@ import { VERSION } from "../scripts/package/about.ts";
 import { freePort } from "./support/app_process.ts";
 import { CHLOE_BIN } from "./support/chloe_process.ts";
 import { startHeldApp } from "./support/held_app.ts";
+import { request } from "./support/http.ts";
 import { type Machine, startMachine } from "./support/machine.ts";
 import { isInstalled, packageFolder, packageTest, testBuild } from "./support/packages.ts";
 import { eventually, within } from "./support/within.ts";
@@ -53,13 +54,14 @@ async function keysOf(machine: Machine): Promise<Keys> {
   return parse(await Deno.readTextFile(machine.root + SECRETS)) as unknown as Keys;
 }
 
-/** Whether something listens on the port. */
+/** Whether a Chloe answers on the port. */
 async function answers(port: number): Promise<boolean> {
   try {
-    const response = await fetch(`http://127.0.0.1:${port}/healthz`);
-    return (await response.text(), response.ok);
-  } catch {
-    return false;
+    using exchange = await request({ hostname: "127.0.0.1", port }, "/healthz");
+    return (await exchange.head()).status === 200;
+  } catch (error) {
+    if (error instanceof Deno.errors.ConnectionRefused) return false;
+    throw error;
   }
 }
 
@@ -225,7 +227,7 @@ packageTest("the .deb is installed, used, upgraded, removed and purged", {
       app.secrets = [keys.secret];
       const config = (await read(CONFIG)).replace(
         /^# url = .*$/m,
-        `url = "${app.url}"\nevents = ["message", "restarted"]`,
+        `url = "${app.url}"\ntimeout = "60s"\nevents = ["message", "restarted"]`,
       );
       assertStringIncludes(config, app.url);
       await write(CONFIG, config);
@@ -240,13 +242,15 @@ packageTest("the .deb is installed, used, upgraded, removed and purged", {
     const arrives = (wanted: unknown) =>
       eventually(() => Promise.resolve(received.includes(wanted) || undefined), String(wanted));
     const send = async (data: string, key: string) => {
-      const response = await fetch(`${url}/send`, {
+      using exchange = await request({ hostname: "127.0.0.1", port }, "/send", {
         method: "POST",
-        headers: { authorization: `Bearer ${key}` },
-        body: new URLSearchParams({ data }),
+        headers: {
+          authorization: `Bearer ${key}`,
+          "content-type": "application/x-www-form-urlencoded",
+        },
+        body: `${new URLSearchParams({ data })}`,
       });
-      await response.body?.cancel();
-      return response.status;
+      return (await exchange.head()).status;
     };
     const client = new Chloe(url, {
       // Tries come soon after each other.
@@ -280,9 +284,8 @@ packageTest("the .deb is installed, used, upgraded, removed and purged", {
         });
         // It takes nothing new any more, and waits for the app.
         await eventually(async () => {
-          const response = await fetch(`${url}/readyz`);
-          await response.body?.cancel();
-          return response.status === 503 || undefined;
+          using exchange = await request({ hostname: "127.0.0.1", port }, "/readyz");
+          return (await exchange.head()).status === 503 || undefined;
         }, "the drain");
         held.release();
         assertEquals(await within(reply, "the reply"), { handled: "under way" });

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { type Finished } from "./chloe_process.ts";
+import type { Finished } from "./chloe_process.ts";
 import { Unit } from "./unit.ts";
 import { within } from "./within.ts";
 
@@ -39,25 +39,43 @@ export async function startMachine(): Promise<Machine> {
   return thisMachine();
 }
 
+/** Becomes the container: `$1` is an empty folder, `$2` what the container is called. */
 const BOOT = `set -e
-base=$1
+base=$1 name=$2
 mount -t tmpfs tmpfs "$base"
 mkdir "$base/upper" "$base/work" "$base/root"
 mount -t overlay overlay -o "lowerdir=/,upperdir=$base/upper,workdir=$base/work" "$base/root"
 : >"$base/root/etc/machine-id"
 rm -f "$base/root/usr/sbin/policy-rc.d" # images of Debian have one that lets no service start
-exec systemd-nspawn --quiet --boot --directory="$base/root" --register=no --keep-unit --link-journal=no \\
-  --console=pipe --notify-ready=yes --kill-signal=SIGRTMIN+3 -- --unit=basic.target`;
+mount -t tmpfs tmpfs /run # what systemd-nspawn notes there is gone with it
+for cgroup in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
+  if [ -w "$cgroup/cgroup.procs" ]; then mkdir "$cgroup/$name" && echo $$ >"$cgroup/$name/cgroup.procs"; fi
+done
+exec systemd-nspawn --quiet --boot --directory="$base/root" --machine="$name" --register=no --keep-unit \
+  --link-journal=no --console=pipe --notify-ready=yes -- --unit=basic.target`;
+
+/** The groups of processes that BOOT made. */
+const REMOVE_GROUPS =
+  `for cgroup in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
+  if [ -d "$cgroup/$0" ]; then find "$cgroup/$0" -depth -type d -exec rmdir {} +; fi
+done`;
+
+let containers = 0;
 
 /** A container over the files of this machine; null where none can be made. */
 async function startContainer(): Promise<Machine | null> {
   const folder = await Deno.makeTempDir({ prefix: "chloe-machine-" });
+  const name = `chloe-test-${Deno.pid}-${++containers}`;
   await Deno.mkdir(`${folder}/base`);
   const NOTIFY_SOCKET = `${folder}/notify`;
   const socket = Deno.listenDatagram({ transport: "unixpacket", path: NOTIFY_SOCKET });
-  const child = new Deno.Command("unshare", {
-    // Whatever becomes of this process, nothing of the container outlives it.
-    args: ["-m", "setpriv", "--pdeathsig", "KILL", "sh", "-c", BOOT, "sh", `${folder}/base`],
+  const child = new Deno.Command("setpriv", {
+    // Nothing of the container outlives this process, whatever becomes of it: the end of the first process of
+    // a space of process ids is the end of all.
+    args: [
+      ...["--pdeathsig=KILL", "unshare", "--mount", "--pid", "--mount-proc", "--fork"],
+      ...["--kill-child=KILL", "sh", "-c", BOOT, "sh", `${folder}/base`, name],
+    ],
     env: { NOTIFY_SOCKET },
     stdin: "null",
     stdout: "null",
@@ -66,17 +84,23 @@ async function startContainer(): Promise<Machine | null> {
   const complaint = new Response(child.stderr).text();
   const ended = child.status.then(async () => {
     socket.close();
+    await finish("sh", ["-c", REMOVE_GROUPS, name]);
     await Deno.remove(folder, { recursive: true }).catch(() => {}); // the mounts were the container's
   });
-  const told = leader(socket).catch(() => null);
-  const pid = await within(Promise.race([told, ended.then(() => null)]), "a container to boot")
-    .catch(() => null);
-  if (pid === null) {
+  const end = async () => {
     kill(child.pid, "SIGKILL");
     await ended;
-    reportNoContainer(await complaint);
+    return await complaint;
+  };
+  const booted = booting(socket).then(() => true, () => false);
+  const hasBooted = await within(Promise.race([booted, ended.then(() => false)]), "it to boot")
+    .catch(() => false);
+  if (!hasBooted) {
+    reportNoContainer(await end());
     return null;
   }
+  // systemd-nspawn, and its only child: the first process of the container.
+  const pid = await childOf(await childOf(child.pid));
   const run = (line: string) =>
     finish("nsenter", [
       ...["-t", String(pid), "-m", "-u", "-i", "-p", "-C", "-r", "-w"],
@@ -97,25 +121,23 @@ async function startContainer(): Promise<Machine | null> {
       return Number(await property("MainPID"));
     },
     removing: () => Promise.resolve(),
-    async [Symbol.asyncDispose]() {
-      kill(child.pid, "SIGTERM");
-      await within(ended, "the container to end").catch(() => kill(child.pid, "SIGKILL"));
-      await ended;
-      await complaint;
-    },
+    [Symbol.asyncDispose]: async () => void await end(),
   };
 }
 
-/** The first process of the container, as soon as it has booted: what systemd-nspawn tells a service manager. */
-async function leader(socket: Deno.DatagramConn): Promise<number | null> {
-  let pid: number | null = null;
+/** Resolves when the container has booted: systemd-nspawn tells its service manager so. */
+async function booting(socket: Deno.DatagramConn): Promise<void> {
   for (;;) {
     const [bytes] = await socket.receive();
-    const text = new TextDecoder().decode(bytes);
-    const found = /^X_NSPAWN_LEADER_PID=(\d+)$/m.exec(text)?.[1];
-    if (found !== undefined) pid = Number(found);
-    if (/^READY=1$/m.test(text)) return pid;
+    if (/^READY=1$/m.test(new TextDecoder().decode(bytes))) return;
   }
+}
+
+async function childOf(pid: number): Promise<number> {
+  const { stdout } = await finish("ps", ["-o", "pid=", "--ppid", String(pid)]);
+  const children = stdout.trim().split(/\s+/).filter((word) => word !== "");
+  if (children.length !== 1) throw new Error(`Process ${pid} has children ${children.join(", ")}`);
+  return Number(children[0]);
 }
 
 function reportNoContainer(why: string): void {
@@ -146,9 +168,12 @@ function thisMachine(): Machine {
   };
 }
 
+/** A safety net: dpkg may have a lot to do on a busy machine. */
+const PATIENCE_S = 300;
+
 async function finish(program: string, args: readonly string[]): Promise<Finished> {
-  const output = new Deno.Command(program, {
-    args: [...args],
+  const { code, stdout, stderr } = await new Deno.Command("timeout", {
+    args: [String(PATIENCE_S), program, ...args],
     clearEnv: true,
     env: {
       PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -156,7 +181,6 @@ async function finish(program: string, args: readonly string[]): Promise<Finishe
     },
     stdin: "null",
   }).output();
-  const { code, stdout, stderr } = await within(output, `the end of ${args.at(-1)}`);
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, stdout: text(stdout), stderr: text(stderr) };
 }
