@@ -164,6 +164,8 @@ function thisMachine(): Machine {
     removing: stop,
     async [Symbol.asyncDispose]() {
       for (const service of [...running.keys()]) await stop(service);
+      // Nothing where the test came to its end; else it would be in the way of what comes next.
+      await finish("dpkg", ["--purge", "--force-all", "chloe"]);
     },
   };
 }
