@@ -9,6 +9,7 @@
  * @module
  */
 import denoConfig from "../deno.json" with { type: "json" };
+import { textFiles, write, writeSum } from "./package/files.ts";
 
 const TARGETS = [
   "x86_64-unknown-linux-gnu",
@@ -105,14 +106,15 @@ async function build(target: string, bundled: string): Promise<void> {
   for (const file of ["LICENSE", "README.md", "CHANGELOG.md", "chloe.example.toml"]) {
     await Deno.copyFile(root + file, `${folder}/${file}`).catch(() => {});
   }
+  const texts = textFiles({ version: denoConfig.version, date: new Date() });
+  for (const [file, text] of Object.entries(texts)) await write(`${folder}/${file}`, text);
   const archive = `${name}.tar.gz`;
   await run("tar", ["-czf", `${dist}/${archive}`, "-C", dist, name]);
-  const bytes = await Deno.readFile(`${dist}/${archive}`);
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
-  await Deno.writeTextFile(`${dist}/${archive}.sha256`, `${digest}  ${archive}\n`);
+  await writeSum(`${dist}/${archive}`);
+  const bytes = (await Deno.stat(`${dist}/${archive}`)).size;
   say(
     `dist/${name}/chloe: ${(size / 1e6).toFixed(1)} MB; dist/${archive}: ${
-      (bytes.length / 1e6).toFixed(1)
+      (bytes / 1e6).toFixed(1)
     } MB`,
   );
 }

@@ -9,6 +9,7 @@ const COMMANDS = [
   ...["serve", "start", "stop", "restart", "reload", "status"],
   ...["check", "secret", "send", "demo"],
   ...["sessions", "channels", "tail", "disconnect"],
+  "completion",
 ];
 
 /** A folder that goes away with the test. */
@@ -57,6 +58,7 @@ Deno.test("chloe used wrongly says so on one line and exits with 2", async () =>
     ["send", "--channel=a", "--user=b", "hello"],
     ["send", "--url=nowhere", "hello"],
     ["demo", "--port=many"],
+    ["completion", "tcsh"],
   ];
   for (const args of cases) {
     const { code, stdout, stderr } = await runChloe(args);

@@ -397,7 +397,7 @@ const CASES: Readonly<Record<string, (apps: Apps) => Case | Promise<Case>>> = {
 };
 
 /** Keys whose values the command line puts in force: tests/reload_test.ts shows them. */
-const BY_THE_COMMAND_LINE = ["log.level", "log.format"];
+const BY_THE_COMMAND_LINE = ["include", "log.level", "log.format"];
 
 /** Whether the server was not reloaded yet. */
 const reloaded = new WeakSet<RunningServer>();

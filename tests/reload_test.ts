@@ -72,6 +72,22 @@ Deno.test("an invalid config is refused as a whole, with each problem's path and
   assertEquals(status, 403);
 });
 
+Deno.test("files that the config includes are read anew with it", async () => {
+  await using chloe = await startReloadable(`secret = "${OLD}"\n${CHANNELS}`);
+  const secrets = `${chloe.configFile}.secrets`;
+  await Deno.writeTextFile(secrets, `secret = "${OLD}"\n`);
+  const including = `include = ["${secrets}"]\n${CHANNELS}`;
+  const { changed, restart } = await chloe.reload(including);
+  assertEquals([changed, restart], [["include"], []]);
+  await Deno.writeTextFile(secrets, `secret = "${NEW}"\n`);
+  assertEquals((await chloe.reload()).changed, ["secret"]);
+  assertEquals([await sendSigned(chloe, OLD), await sendSigned(chloe, NEW)], [401, 200]);
+  await Deno.writeTextFile(secrets, `port = 1\nsecret = "whsec_hidden"\n`);
+  const { problems } = await chloe.reload(`port = 0\n${including}`);
+  assertEquals(problems!.length, 2);
+  assertEquals(await sendSigned(chloe, NEW), 200);
+});
+
 Deno.test("a config file that is gone is no config of defaults", async () => {
   await using chloe = await startReloadable(`secret = "${OLD}"\n${CHANNELS}`);
   await Deno.remove(chloe.configFile);

@@ -23,6 +23,9 @@ export interface ReloaderOptions {
   readonly logs: Pick<Logs, "configure">;
   /** Where what becomes of it is noted. */
   readonly note: Pick<ReloadNote, "write"> | null;
+  /** Called before and after, for whoever started the server; neither may reject. */
+  starting?(): Promise<void>;
+  done?(): Promise<void>;
 }
 
 /** Reloads a server's config as often as it is asked to, and once for what is asked in the meantime. */
@@ -45,7 +48,9 @@ export class Reloader {
   }
 
   async #run(): Promise<void> {
+    const { starting, done } = this.#options;
     this.#isRunning = true;
+    await starting?.();
     while (this.#isWanted) {
       this.#isWanted = false;
       const atMs = Date.now();
@@ -56,7 +61,9 @@ export class Reloader {
       report(reloaded);
       this.#options.note?.write(reloaded, atMs);
     }
+    await done?.();
     this.#isRunning = false;
+    if (this.#isWanted) this.request();
   }
 
   async #reload(): Promise<Reloaded> {

@@ -7,6 +7,7 @@ import { Command, CommanderError } from "commander";
 import { addCheck } from "./check.ts";
 import { addChannels } from "./channels.ts";
 import { type Cli, withVersion } from "./command.ts";
+import { addCompletion } from "./completion.ts";
 import { addDemo } from "./demo.ts";
 import { addDisconnect } from "./disconnect.ts";
 import { Failure, reason } from "./failure.ts";
@@ -33,11 +34,8 @@ const AFTER_HELP = `
 Every key of the config file is also an environment variable, such as CHLOE_APP_URL for app.url.
 Exit codes: 0 done, 1 failed, 2 used wrongly.`;
 
-/** Runs the program with its arguments; resolves to its exit code, once it has nothing more to do. */
-export async function run(
-  args: readonly string[],
-  { clientDir }: { clientDir: string },
-): Promise<number> {
+/** The program with all its commands. */
+export function createCli({ clientDir }: { clientDir: string }): Cli {
   const program = withVersion(new Command("chloe"))
     .description("A realtime server that stands beside a web app which only speaks HTTP.")
     .exitOverride()
@@ -67,8 +65,18 @@ export async function run(
   addSessions(cli);
   addDisconnect(cli);
   addDemo(cli);
+  addCompletion(cli);
+  return cli;
+}
+
+/** Runs the program with its arguments; resolves to its exit code, once it has nothing more to do. */
+export async function run(
+  args: readonly string[],
+  options: { clientDir: string },
+): Promise<number> {
+  const cli = createCli(options);
   try {
-    await program.parseAsync([...args], { from: "user" });
+    await cli.program.parseAsync([...args], { from: "user" });
     return cli.exitCode;
   } catch (error) {
     // Commander throws even to end well, after help or version.

@@ -17,11 +17,15 @@ import { configureLogging } from "./logging.ts";
 import { PidFile, pidFileRemedy } from "./pid_file.ts";
 import { ReloadNote } from "./reload_note.ts";
 import { Reloader } from "./reloader.ts";
+import { serviceManager } from "./service_manager.ts";
 import { reloadSignals, stopSignals } from "./signals.ts";
 import { catchStrays } from "./strays.ts";
 import { VERSION } from "./version.ts";
 
 const logger = getLogger(["chloe", "cli"]);
+
+/** What a shutdown takes at most beyond `shutdown_timeout`, with room to spare: goodbyes to app and browsers. */
+const GOODBYES_MS = 10_000;
 
 /** Adds the command to the program. */
 export function addServe(cli: Cli): void {
@@ -66,21 +70,35 @@ async function serve(options: Options, { clientDir }: Cli): Promise<number> {
   });
   if (!isSocketUrl(url)) logger.info("Status page: {page}", { page: `${url}/` });
   logger.info("Say hello to every page that listens: {command}", { command: hello(config, url) });
-  const reloader = new Reloader({ options, file, server, logs, note });
+  const manager = serviceManager(Deno.env.toObject());
+  const listening = `Listening on ${server.url}`;
+  await manager.ready(listening);
+  const reloader = new Reloader({
+    ...{ options, file, server, logs, note },
+    starting: () => manager.reloading(),
+    done: () => manager.ready(listening),
+  });
   reloads.onReload(() => reloader.request());
-  return await serveUntilAsked(server, [stops.asked, reloads.orphaned]);
+  return await serveUntilAsked(server, {
+    asked: [stops.asked, reloads.orphaned],
+    stopping: () => manager.stopping(config.shutdown_timeout + GOODBYES_MS),
+  });
 }
 
 async function serveUntilAsked(
   server: RunningServer,
-  signals: readonly Promise<string>[],
+  { asked, stopping }: {
+    readonly asked: readonly Promise<string>[];
+    stopping(): Promise<void>;
+  },
 ): Promise<number> {
-  const signal = await Promise.race([...signals, server.finished]);
+  const signal = await Promise.race([...asked, server.finished]);
   if (signal === undefined) {
     logger.error("The server ended by itself");
     return 1;
   }
   logger.info("Stopping, asked by {signal}; a second signal ends it at once", { signal });
+  await stopping();
   await server.shutdown();
   logger.info("Stopped");
   return 0;

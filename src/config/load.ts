@@ -6,6 +6,7 @@
 import { checkConfig } from "./check.ts";
 import { readEnvironment } from "./environment.ts";
 import { readConfigFile } from "./file.ts";
+import { include } from "./include.ts";
 import { flagOf, type Key, keyAt, readText } from "./keys.ts";
 import type { Problem } from "./problems.ts";
 import type { Config } from "./schema.ts";
@@ -34,6 +35,11 @@ export async function loadConfig(options: LoadOptions = {}): Promise<Loaded> {
   const environment = readEnvironment(options.env ?? {});
   const tree = file.tree ?? {};
   const inFile = structuredClone(tree);
+  const variable = [...environment.values].find(([key]) => key.name === "include");
+  const included = await include(tree, {
+    names: variable === undefined ? tree.include : readText(...variable),
+    main: variable === undefined ? file.path : undefined,
+  });
   const sources = new Map<Key, string>();
   const set = (key: Key, text: string, source: string) => {
     if (put(tree, key.path, readText(key, text))) sources.set(key, source);
@@ -44,14 +50,16 @@ export async function loadConfig(options: LoadOptions = {}): Promise<Loaded> {
   const sourceOf = (path: readonly PropertyKey[]) => {
     const key = keyAt(path);
     return (key && sources.get(key)) ??
+      included.files.find(({ tree }) => valueAt(tree, key?.path ?? path) !== undefined)?.path ??
       (valueAt(inFile, path.slice(0, 1)) === undefined ? undefined : file.path);
   };
-  const checked = checkConfig(tree, { sourceOf, incomplete: file.problems.length > 0 });
+  const unread = [...file.problems, ...included.problems];
+  const checked = checkConfig(tree, { sourceOf, incomplete: unread.length > 0 });
   const found = {
     warnings: [...environment.warnings, ...checked.warnings],
     ...(file.path !== undefined && { file: file.path }),
   };
-  const problems = [...file.problems, ...checked.problems];
+  const problems = [...unread, ...checked.problems];
   if (checked.config === undefined || problems.length > 0) return { ...found, problems };
   return { ...found, config: checked.config };
 }

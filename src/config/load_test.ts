@@ -45,6 +45,7 @@ Deno.test("loadConfig() has the documented defaults", async () => {
     origins: [],
     trusted_proxies: [],
     shutdown_timeout: 10_000,
+    include: [],
     tls: {},
     app: {
       format: "json",

@@ -345,6 +345,14 @@ export const schema = z.strictObject({
     kind: "text",
     doc: "the folder of what outlives a restart; by default one for the user Chloe runs as",
   }),
+  include: list(text((path) => path.trim() !== "", "must be a file's path")).prefault([]).register(
+    keyDocs,
+    {
+      kind: "list",
+      doc: "more config files, by their path from this one; a key may be in one of them only",
+      live: true,
+    },
+  ),
   tls: tls.prefault({}),
   app: app.prefault({}),
   session: session.prefault({}),
