@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertNotEquals, assertRejects } from "@std/assert";
+import { Chloe } from "../client/mod.ts";
 import { createApiKey } from "../src/signing/secrets.ts";
 import { CommandPace } from "../src/hub/command_pace.ts";
 import { AddressLimit } from "../src/transports/address_limit.ts";
@@ -319,6 +320,64 @@ Deno.test("a page may subscribe to as many channels as it may be in, all at once
   for (let n = 0; n < 500; n++) ids.push(client.command({ subscribe: { channel: `c${n}` } }));
   for (let n = 0; n < 500; n++) ids.push(client.command({ unsubscribe: { channel: `c${n}` } }));
   for (const id of ids) assertEquals("ok" in await client.reply(id), true);
+});
+
+for (const transport of TRANSPORTS) {
+  Deno.test(`chloe.js, ${transport}: what comes too fast is rejected with retry, and the rest is done`, async () => {
+    await using server = await startTestServer({
+      limits: SLOW,
+      channel: [{ pattern: "**", publish: "clients" }],
+    });
+    const chloe = new Chloe(server.url, { transports: [transport] });
+    try {
+      await chloe.connect();
+      const outcomes = await within(
+        Promise.allSettled(Array.from({ length: 60 }, (_, n) => chloe.channel("news").publish(n))),
+        "all answers",
+      );
+      assertEquals(outcomes[0]!.status, "fulfilled");
+      const refused = outcomes.flatMap((each) => each.status === "rejected" ? [each.reason] : []);
+      assert(refused.length > 0, "all were done");
+      for (const { code, retry } of refused) assertEquals([code, retry], ["too_fast", true]);
+      assertEquals(await hits(server, "commandsRefused"), refused.length);
+      assertEquals(chloe.state, "connected");
+    } finally {
+      chloe.close();
+    }
+  });
+}
+
+Deno.test("chloe.js comes back by itself after it was closed for too many commands", async () => {
+  await using server = await startTestServer({
+    limits: { commands_per_second: 1, commands_burst: 1 },
+  });
+  const chloe = new Chloe(server.url, {
+    transports: ["websocket"],
+    environment: { random: () => 0.001 },
+  });
+  try {
+    // Why it was closed is told to nobody but who listens.
+    chloe.on("error", () => {});
+    const got = Promise.withResolvers<unknown>();
+    const began = chloe.subscribe("news", (data) => got.resolve(data));
+    await chloe.connect();
+    await began;
+    const sessionBefore = chloe.session;
+    const outcomes = await within(
+      Promise.allSettled(Array.from({ length: 100 }, () => chloe.send("x"))),
+      "all answers",
+    );
+    assert(outcomes.every(({ status }) => status === "rejected"));
+    await eventually(
+      async () => await server.send({ channel: "news", data: "again" }) === 1 || undefined,
+      "its return",
+    );
+    assertEquals(await within(got.promise, "a message"), "again");
+    assertNotEquals(chloe.session, sessionBefore);
+    assertEquals(await hits(server, "framesClosed"), 1);
+  } finally {
+    chloe.close();
+  }
 });
 
 // What waits for all
