@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertNotEquals, assertRejects } from "@std/assert";
+import { Chloe } from "../client/mod.ts";
 import { createApiKey } from "../src/signing/secrets.ts";
 import { CommandPace } from "../src/hub/command_pace.ts";
 import { AddressLimit } from "../src/transports/address_limit.ts";
@@ -199,30 +200,30 @@ Deno.test("sessions between two polls count for their address, until they are ov
 
 // Commands
 
-/** 5 at once, and then one each 50 ms; of frames a hundred at once. */
-const SLOW = { commands_per_second: 20, commands_burst: 5 };
+/** 10 at once, and then one each 50 ms; of frames 200 at once. */
+const SLOW = { commands_per_second: 20, commands_burst: 10 };
 
 for (const transport of TRANSPORTS) {
   Deno.test(`${transport}: commands that come too fast are answered with too_fast, and the session goes on`, async () => {
     await using server = await startTestServer({ limits: SLOW });
     await using client = new SessionClient(server);
     await client.connect(transport);
-    const lines = Array.from({ length: 90 }, (_, n) => {
+    const lines = Array.from({ length: 60 }, (_, n) => {
       return JSON.stringify({ id: n + 1, unsubscribe: { channel: "x" } });
     });
     client.raw(lines.join("\n"));
     const codes: string[] = [];
-    for (let id = 1; id <= 90; id++) {
+    for (let id = 1; id <= 60; id++) {
       const { error } = await client.reply(id) as Reply & { error: { code: string } };
       codes.push(error.code);
     }
-    assertEquals(codes.slice(0, 5), Array(5).fill("not_subscribed"));
+    assertEquals(codes.slice(0, 10), Array(10).fill("not_subscribed"));
     const refused = codes.filter((code) => code === "too_fast").length;
     assert(refused > 0, "all were done");
     assertEquals(await hits(server, "commandsRefused"), refused);
 
     // What was refused has used its id, and nothing else: the next one is done as soon as it may be.
-    client.lastId = 90;
+    client.lastId = 60;
     await eventually(async () => {
       const reply = await client.subscribe("news");
       return "ok" in reply || undefined;
@@ -320,6 +321,64 @@ Deno.test("a page may subscribe to as many channels as it may be in, all at once
   for (const id of ids) assertEquals("ok" in await client.reply(id), true);
 });
 
+for (const transport of TRANSPORTS) {
+  Deno.test(`chloe.js, ${transport}: what comes too fast is rejected with retry, and the rest is done`, async () => {
+    await using server = await startTestServer({
+      limits: SLOW,
+      channel: [{ pattern: "**", publish: "clients" }],
+    });
+    const chloe = new Chloe(server.url, { transports: [transport] });
+    try {
+      await chloe.connect();
+      const outcomes = await within(
+        Promise.allSettled(Array.from({ length: 60 }, (_, n) => chloe.channel("news").publish(n))),
+        "all answers",
+      );
+      assertEquals(outcomes[0]!.status, "fulfilled");
+      const refused = outcomes.flatMap((each) => each.status === "rejected" ? [each.reason] : []);
+      assert(refused.length > 0, "all were done");
+      for (const { code, retry } of refused) assertEquals([code, retry], ["too_fast", true]);
+      assertEquals(await hits(server, "commandsRefused"), refused.length);
+      assertEquals(chloe.state, "connected");
+    } finally {
+      chloe.close();
+    }
+  });
+}
+
+Deno.test("chloe.js comes back by itself after it was closed for too many commands", async () => {
+  await using server = await startTestServer({
+    limits: { commands_per_second: 1, commands_burst: 1 },
+  });
+  const chloe = new Chloe(server.url, {
+    transports: ["websocket"],
+    environment: { random: () => 0.001 },
+  });
+  try {
+    // Why it was closed is told to nobody but who listens.
+    chloe.on("error", () => {});
+    const got = Promise.withResolvers<unknown>();
+    const began = chloe.subscribe("news", (data) => got.resolve(data));
+    await chloe.connect();
+    await began;
+    const sessionBefore = chloe.session;
+    const outcomes = await within(
+      Promise.allSettled(Array.from({ length: 100 }, () => chloe.send("x"))),
+      "all answers",
+    );
+    assert(outcomes.every(({ status }) => status === "rejected"));
+    await eventually(
+      async () => await server.send({ channel: "news", data: "again" }) === 1 || undefined,
+      "its return",
+    );
+    assertEquals(await within(got.promise, "a message"), "again");
+    assertNotEquals(chloe.session, sessionBefore);
+    assertEquals(await hits(server, "framesClosed"), 1);
+  } finally {
+    chloe.close();
+  }
+});
+
 // What waits for all
 
 Deno.test("queued_bytes: readers that lag are ended, and who reads gets everything", async () => {
@@ -356,19 +415,19 @@ Deno.test("queued_bytes: where little waits for each of many, /send says 503 unt
   });
   await using client = new SessionClient(server);
   await client.connect("websocket");
-  const sessions = await Promise.all(Array.from({ length: 60 }, (_, n) => {
+  const sessions = await Promise.all(Array.from({ length: 130 }, (_, n) => {
     return connectByPoll(server, { subscribe: { [`c${n}`]: {} } });
   }));
   const send = (channel: string) => {
     return ask(server, "/send", {
       method: "POST",
       headers: { "content-type": "application/json" },
-      body: JSON.stringify({ channel, data: "x".repeat(30_000) }),
+      body: JSON.stringify({ channel, data: "x".repeat(10_000) }),
     });
   };
   let n = 0;
   let answer = await send("c0");
-  while (answer.status === 200 && n < 59) answer = await send(`c${++n}`);
+  while (answer.status === 200 && n < 129) answer = await send(`c${++n}`);
   assertEquals([answer.status, answer.headers.get("retry-after")], [503, "1"]);
   assertMatch(answer.text, /limits\.queued_bytes/);
   const { error } = await client.publish("c0", 1) as Reply & { error: { code: string } };
@@ -378,7 +437,7 @@ Deno.test("queued_bytes: where little waits for each of many, /send says 503 unt
 
   for (const { resume } of sessions.slice(0, n)) {
     using held = await poll(server, resume, 0);
-    assertMatch(await held.text(), /x{30000}/);
+    assertMatch(await held.text(), /x{10000}/);
     // The next one says that it came.
     const { status } = await post(server, "/chloe/up", [{ resume, received: 1 }]);
     assertEquals(status, 204);

@@ -263,6 +263,8 @@ type ErrorCode =
   | "not_subscribed"
   | "too_many_subscriptions"
   | "too_large"
+  | "too_fast"
+  | "too_many_connections"
   | "no_app"
   | "busy"
   | "app_refused"

@@ -29,6 +29,10 @@ export interface FanOutJob {
   readonly churn?: number;
   /** Connections that publish as fast as they are answered, meanwhile, to a channel with ten other readers. */
   readonly flood?: number;
+  /** Clients that send 63 MiB at once, one such frame a second each, meanwhile. */
+  readonly huge?: number;
+  /** Sessions that send commands as fast as they can, meanwhile; those that are closed come again. */
+  readonly commanders?: number;
   /** How many more try to connect when all are in. */
   readonly beyond?: number;
 }
@@ -98,6 +102,10 @@ export interface Figures {
   readonly churned?: number;
   /** What a flooding publisher got through, in requests a second. */
   readonly flooded?: number;
+  /** Frames of 63 MiB that were sent. */
+  readonly hugeFrames?: number;
+  /** Commands that flooding sessions sent, a second. */
+  readonly commanded?: number;
   /** Of those beyond, how many were let in. */
   readonly beyondIn?: number;
 }

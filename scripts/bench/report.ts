@@ -64,6 +64,13 @@ const COME: Column = {
 };
 const P50 = figure("p50 ms", ({ p50 }) => p50);
 const P99 = figure("p99 ms", ({ p99 }) => p99);
+/** How much worse it is than with nothing that presses. */
+const P99_RATIO: Column = {
+  title: "p99 : unpressed",
+  cell({ unpressedP99, figures: { p99 } }) {
+    return p99 && unpressedP99 ? (p99 / unpressedP99).toFixed(2) : "";
+  },
+};
 const MAX = figure("max ms", ({ max }) => max);
 const RSS = figure("RSS MB", ({ rssMb }) => rssMb);
 const KB = figure("KB/connection", ({ kbPerConnection }) => kbPerConnection);
@@ -83,11 +90,14 @@ const LIMIT: Column = {
 };
 const NOTE: Column = {
   title: "and",
-  cell({ note, figures: { failed, ended, closes, churned, flooded, beyondIn } }) {
+  cell({ note, figures }) {
+    const { failed, ended, closes, churned, flooded, hugeFrames, commanded, beyondIn } = figures;
     return [
       ...note === undefined ? [] : [note],
       ...beyondIn === undefined ? [] : [`${beyondIn} of those beyond got in`],
       ...churned === undefined ? [] : [`${whole(churned)} came and went`],
+      ...hugeFrames === undefined ? [] : [`${whole(hugeFrames)} frames of 63 MiB`],
+      ...commanded === undefined ? [] : [`${human(commanded)} flooding commands/s`],
       ...flooded === undefined ? [] : [`${human(flooded)} flooding requests/s`],
       ...failed ? [`${whole(failed)} requests not done`] : [],
       ...ended ? [`${whole(ended)} ended`] : [],
@@ -134,7 +144,7 @@ const COLUMNS: Readonly<Record<string, readonly Column[]>> = {
     ...[P50, P99, RSS, LIMIT, OTHERS, NOTE],
   ],
   size: [CASE, CPU, RATE, COME, P50, P99, KB, CONNECT, RSS, LIMIT, OTHERS, NOTE],
-  pressure: [CASE, SHARE, RATE, COME, P50, P99, MAX, RSS, LIMIT, OTHERS, NOTE],
+  pressure: [CASE, SHARE, RATE, COME, P50, P99, P99_RATIO, MAX, RSS, LIMIT, OTHERS, NOTE],
 };
 
 /** What one call of the bench came to. */

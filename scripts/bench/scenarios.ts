@@ -11,6 +11,8 @@ export interface Result {
   readonly figures: Figures;
   /** What the figures do not say. */
   readonly note?: string;
+  /** The p99 of the same with nothing that presses, from the same run, in milliseconds. */
+  readonly unpressedP99?: number;
 }
 
 /** What a scenario may do. */
@@ -47,6 +49,9 @@ const UNWANTED: Readonly<Record<string, string>> = {
 const LIMITS: Readonly<Record<string, string>> = {
   connections: "connections refused",
   sessions: "sessions refused",
+  commandsRefused: "commands refused",
+  queuedBytesTrimmed: "entries let go early",
+  queuedBytesRefused: "messages refused",
 };
 
 /** What Chloe says that it refused, dropped and closed. */
@@ -67,20 +72,32 @@ async function countedBy({ port, apiKey }: Target): Promise<string> {
 
 type Options = Partial<StartOptions>;
 
-/** A measurement on a server of its own. */
+/** A measurement on a server of its own. @returns Its p99; 0 where there is none. */
 async function measure(
   bench: Bench,
-  what: { scenario: string; name: string; kind: Kind; options?: Options },
+  what: {
+    scenario: string;
+    name: string;
+    kind: Kind;
+    options?: Options;
+    unpressedP99?: number | undefined;
+  },
   job: (target: Target) => Job,
-): Promise<void> {
-  const { scenario, name, kind, options } = what;
+): Promise<number> {
+  const { scenario, name, kind, options, unpressedP99 } = what;
   try {
     await using server = await bench.start(kind, options);
     const figures = await bench.load(job(server.target));
     const note = kind === "chloe" ? await countedBy(server.target) : "";
-    bench.report({ scenario, case: name, server: kind, figures, ...note !== "" && { note } });
+    bench.report({
+      ...{ scenario, case: name, server: kind, figures },
+      ...note !== "" && { note },
+      ...unpressedP99 !== undefined && { unpressedP99 },
+    });
+    return figures.p99 ?? 0;
   } catch (error) {
     bench.fail(scenario, name, kind, error);
+    return 0;
   }
 }
 
@@ -275,29 +292,40 @@ async function size(bench: Bench): Promise<void> {
   }
 }
 
-/** What others notice of a reader that stalls, of a crowd that comes and goes, of a flood. */
+/** What others notice of a reader that stalls, of a crowd that comes and goes, of floods, of huge frames. */
 async function pressure(bench: Bench): Promise<void> {
   const { isQuick } = bench;
-  const scenario = "pressure";
-  const kind = "chloe";
   const readers = isQuick ? 100 : 300;
   const heavy = { subscribers: readers, rate: 50, payload: 8192, seconds: isQuick ? 2 : 15 };
   const light = { subscribers: isQuick ? 200 : 2000, rate: 10 };
-  const runs: [string, Partial<FanOutJob> & { subscribers: number; rate: number }][] = [
-    [`${readers} readers of 400 KB/s`, heavy],
-    [`${readers} readers of 400 KB/s, one in ten stalls`, { ...heavy, stalled: 0.1 }],
-    [`${count(light.subscribers)} readers of 10 msg/s`, light],
-    [
-      `${count(light.subscribers)} readers, and ${isQuick ? 200 : "1,000"} come and go each second`,
-      { ...light, churn: isQuick ? 200 : 1000 },
-    ],
-    [
-      `${count(light.subscribers)} readers, and 16 connections flood another channel`,
-      { ...light, flood: 16 },
-    ],
-  ];
-  for (const [name, job] of runs) {
-    await measure(bench, { scenario, name, kind }, (target) => fanOutJob(bench, target, job));
+  const many = count(light.subscribers);
+  const passers = isQuick ? 200 : 1000;
+  await pressed(bench, `${readers} readers of 400 KB/s`, heavy, [
+    ["one in ten stalls", { stalled: 0.1 }],
+  ]);
+  await pressed(bench, `${many} readers of 10 msg/s`, light, [
+    [`${count(passers)} come and go each second`, { churn: passers }],
+    ["16 connections flood another channel", { flood: 16 }],
+    ["16 sessions flood with commands", { commanders: 16 }],
+    ["one client sends 63 MiB each second", { huge: 1 }],
+  ]);
+}
+
+/** Measures a fan-out, and then with each of what presses on it. */
+async function pressed(
+  bench: Bench,
+  name: string,
+  job: Partial<FanOutJob> & { readonly subscribers: number; readonly rate: number },
+  pressures: readonly (readonly [what: string, more: Partial<FanOutJob>])[],
+): Promise<void> {
+  const what = { scenario: "pressure", kind: "chloe" } as const;
+  const p99 = await measure(bench, { ...what, name }, (target) => fanOutJob(bench, target, job));
+  for (const [presses, more] of pressures) {
+    await measure(
+      bench,
+      { ...what, name: `${name}, and ${presses}`, unpressedP99: p99 },
+      (target) => fanOutJob(bench, target, { ...job, ...more }),
+    );
   }
 }
 

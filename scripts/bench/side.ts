@@ -3,13 +3,21 @@ import type { FanOutJob, Figures } from "./jobs.ts";
 import type { Loop } from "./loop.ts";
 import { Marks } from "./marks.ts";
 import { dialectOf, publishRequest } from "./targets.ts";
-import { type Crowd, WebSocketConnection } from "./websocket.ts";
+import { clientFrame, type Crowd, textFrame, WebSocketConnection } from "./websocket.ts";
 
 const FLOOD_CHANNEL = "bench:flood";
 const FLOOD_READERS = 10;
 const FLOOD_TEXT = "x".repeat(64);
 
-/** What else goes on beside a fan-out: who comes and goes, who floods another channel. */
+/** As large as a frame may be that Deno hands on. */
+const HUGE_BYTES = 63 * 1024 * 1024;
+const HUGE_EVERY_MS = 1000;
+
+/** Commands in one frame of a session that floods, and how much may wait to be written before it pauses. */
+const COMMANDS_AT_ONCE = 500;
+const MAX_WAITING_FRAMES = 2;
+
+/** What else goes on beside a fan-out: who comes and goes, who floods, who sends what is far too large. */
 export class Side {
   readonly #job: FanOutJob;
   readonly #loop: Loop;
@@ -21,11 +29,21 @@ export class Side {
   #flood: HttpFlood | null = null;
   #floodedBefore = 0;
   #since = 0;
+  /** When the next of the clients that send 63 MiB is due, and what each sends. */
+  #hugeDue = Infinity;
+  #hugeFrame: Uint8Array<ArrayBuffer> | null = null;
+  #hugeFrames = 0;
+  readonly #hugeCrowd: Crowd;
+  readonly #commandCrowd: Crowd;
+  readonly #commanders: (Commander | null)[] = [];
+  #commands = 0;
 
   constructor(job: FanOutJob, loop: Loop) {
     this.#job = job;
     this.#loop = loop;
     this.#passers = this.#newCrowd(job.channels);
+    this.#hugeCrowd = this.#newCrowd([]);
+    this.#commandCrowd = this.#newCrowd([]);
   }
 
   /** Of what they get nothing is counted. */
@@ -40,8 +58,13 @@ export class Side {
 
   /** Begins. */
   start(): void {
-    const { churn = 0, flood = 0, target } = this.#job;
+    const { churn = 0, flood = 0, huge = 0, commanders = 0, target } = this.#job;
     if (churn > 0) this.#due = performance.now();
+    if (huge > 0) {
+      this.#hugeFrame = clientFrame(new Uint8Array(HUGE_BYTES).fill("x".charCodeAt(0)));
+      this.#hugeDue = performance.now();
+    }
+    for (let index = 0; index < commanders; index++) this.#commanders.push(null);
     if (flood === 0) return;
     const crowd = this.#newCrowd([FLOOD_CHANNEL]);
     for (let index = 0; index < FLOOD_READERS; index++) {
@@ -55,6 +78,8 @@ export class Side {
   /** Counts from here on. */
   begin(): void {
     this.#passed = 0;
+    this.#hugeFrames = 0;
+    this.#commands = 0;
     this.#floodedBefore = this.#flood?.answered ?? 0;
     this.#since = performance.now();
   }
@@ -75,16 +100,77 @@ export class Side {
       this.#passed++;
       socket.leave();
     }
+    this.#keepHuge(now);
+    this.#keepCommanding();
+  }
+
+  #keepHuge(now: number): void {
+    const { huge = 0, target } = this.#job;
+    while (this.#hugeDue <= now) {
+      this.#hugeDue += HUGE_EVERY_MS / huge;
+      this.#hugeFrames++;
+      this.#loop.open(new HugeSender(this.#hugeCrowd, this.#hugeFrame!), target.port);
+    }
+  }
+
+  #keepCommanding(): void {
+    for (const [index, commander] of this.#commanders.entries()) {
+      if (commander === null || commander.isOver) {
+        const next = this.#commanders[index] = new Commander(this.#commandCrowd, index);
+        this.#loop.open(next, this.#job.target.port);
+      } else this.#commands += commander.go();
+    }
   }
 
   /** Ends, and tells what went on since it counts. */
   end(): Partial<Figures> {
-    this.#due = Infinity;
+    this.#due = this.#hugeDue = Infinity;
     this.#flood?.stop();
     const seconds = (performance.now() - this.#since) / 1000;
     return {
       ...this.#job.churn && { churned: this.#passed },
+      ...this.#job.huge && { hugeFrames: this.#hugeFrames },
+      ...this.#job.commanders && { commanded: this.#commands / seconds },
       ...this.#flood && { flooded: (this.#flood.answered - this.#floodedBefore) / seconds },
     };
+  }
+}
+
+/** A client that sends a frame which is far too large as soon as it is let in. */
+class HugeSender extends WebSocketConnection {
+  readonly #frame: Uint8Array<ArrayBuffer>;
+
+  constructor(crowd: Crowd, frame: Uint8Array<ArrayBuffer>) {
+    super(crowd, 0);
+    this.#frame = frame;
+    this.intercept = (text) => {
+      if (text.startsWith('{"connected":')) this.crowd.loop.send(this, this.#frame);
+      return true;
+    };
+  }
+}
+
+/** A session that sends commands, whatever it is answered. */
+class Commander extends WebSocketConnection {
+  #id = 0;
+  #isIn = false;
+
+  constructor(crowd: Crowd, index: number) {
+    super(crowd, index);
+    this.intercept = (text) => {
+      if (text.startsWith('{"connected":')) this.#isIn = true;
+      return true;
+    };
+  }
+
+  /** Sends some where there is room. @returns How many. */
+  go(): number {
+    if (!this.#isIn || this.waiting.length >= MAX_WAITING_FRAMES) return 0;
+    const lines: string[] = [];
+    for (let n = 0; n < COMMANDS_AT_ONCE; n++) {
+      lines.push(`{"id":${++this.#id},"unsubscribe":{"channel":"bench:none"}}`);
+    }
+    this.crowd.loop.send(this, textFrame(lines.join("\n")));
+    return lines.length;
   }
 }

@@ -16,7 +16,7 @@ const KEPT_SHARES = [1 / 4, 1 / 16, 0];
  * of the others.
  */
 const SLOW_SHARE = 1 / 8;
-const SLOW_SHARE_OF_ALL = 1 / 16;
+const SLOW_SHARE_OF_ALL = 1 / 64;
 
 /** What relief is made of. */
 export interface ReliefOptions {

@@ -83,7 +83,7 @@ Deno.test("a reader whose channel lets messages go loses those in place of its s
 Deno.test("where little waits for each of many, no more is taken until they have read", () => {
   const rig = rigOf();
   const { counters, queued } = rig.hub;
-  // 2 KB each: an eighth of what may wait for one.
+  // One message each, as their sockets take the first: less than a 64th of all.
   const readers = Array.from({ length: 100 }, (_, n) => rig.open([`few-${n}`], { capacity: 1 }));
   let refusedAt = -1;
   for (let n = 0; n < 100 && refusedAt < 0; n++) {

@@ -16,6 +16,12 @@ const MAX_AHEAD_BYTES = 64 * 1024;
 /** A socket that has no session by then, and does not wait for one, is closed. */
 const SESSION_WITHIN_MS = 10_000;
 
+/** Texts from this length on have V8 look for garbage sooner. */
+const HUGE_LENGTH = 1024 * 1024;
+
+/** What Deno says where it refuses a frame of 64 MiB or more; it closes without a code. */
+const FRAME_TOO_LARGE = "Frame too large";
+
 /** Close codes by which a browser says why it closes (RFC 6455, section 7.4.1). */
 const NORMAL = 1000;
 const GOING_AWAY = 1001;
@@ -129,7 +135,11 @@ export abstract class SocketTransport implements Transport, Timed {
           return this.#onMessage((event as MessageEvent).data);
         case "close":
           return this.#onClose((event as CloseEvent).code);
-        case "error": // a handshake that was broken off: Deno 2.7 says nothing more
+        case "error":
+          if ((event as ErrorEvent).message === FRAME_TOO_LARGE) {
+            this.#hub.counters.limitsHit.maxBytesClosed++;
+          }
+          // A handshake that was broken off: Deno 2.7 says nothing more.
           if (this.socket.readyState === WebSocket.CLOSED) return this.#onClose();
       }
     } catch (error) {
@@ -201,6 +211,9 @@ export abstract class SocketTransport implements Transport, Timed {
       throw new ProtocolError("bad_frame", CLOSES.binary, CLOSES.binary.reason);
     }
     this.#hub.counters.bytesIn += Buffer.byteLength(data);
+    // V8 would let such texts lie until they are a gigabyte or more. Memory that it counts and that nobody
+    // touches, so that the system gives none, has it look sooner.
+    if (data.length >= HUGE_LENGTH) new ArrayBuffer(data.length);
     if (this.#early === null) this.take(data);
     else this.keepForLater(data);
   }
