@@ -18,6 +18,7 @@ import { type Problem, problemLine } from "./config/problems.ts";
 import type { Config } from "./config/schema.ts";
 import { readTlsPair, tlsFiles } from "./config/tls_files.ts";
 import { fileLimit } from "./file_limit.ts";
+import { refuseAmbiguous } from "./http/ambiguous.ts";
 import { apiRoutes } from "./http/api/api.ts";
 import { ApiCounters } from "./http/api/counters.ts";
 import { Watchers } from "./http/api/watchers.ts";
@@ -224,7 +225,8 @@ export async function startServer(
       certificate: pair,
       handle(request, peerAddress) {
         try {
-          return app.fetch(request, connectionOf(request, peerAddress));
+          return refuseAmbiguous(request.headers) ??
+            app.fetch(request, connectionOf(request, peerAddress));
         } catch {
           // A Host header that is none makes the request's URL unreadable.
           return errorResponse(

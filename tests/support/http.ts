@@ -28,6 +28,7 @@ export class Exchange implements Disposable {
   readonly reader: ByteReader;
   readonly #decoder = new TextDecoder();
   readonly #isHead: boolean;
+  #isOver = false;
   #head: Promise<Head> | undefined;
   #left: number | "chunks" | "all" = 0;
 
@@ -60,8 +61,14 @@ export class Exchange implements Disposable {
     }
   }
 
+  /** Whether the connection was closed here. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
   /** Closes the connection, whatever is under way. */
   cut(): void {
+    this.#isOver = true;
     try {
       this.conn.close();
     } catch {
