@@ -18,9 +18,10 @@ import { ApiCounters } from "./http/api/counters.ts";
 import { createApp } from "./http/app.ts";
 import { Authenticator } from "./http/authentication.ts";
 import { clientFiles } from "./http/client_files.ts";
+import { frontDoor } from "./http/front_door.ts";
 import { healthRoutes } from "./http/health.ts";
 import { Listener } from "./http/listener.ts";
-import { SendCounters, sendRoutes } from "./http/send.ts";
+import { SendCounters, sendEndpoint, sendRoutes } from "./http/send.ts";
 import { MessageSender } from "./http/sender.ts";
 import { statusPage } from "./http/status_page.ts";
 import type { CommandContext } from "./hub/commands.ts";
@@ -32,7 +33,6 @@ import { createTokens, type Tokens } from "./tokens/tokens.ts";
 import { Gateway } from "./transports/gateway.ts";
 import { legacyRoutes } from "./transports/legacy/routes.ts";
 import { transportRoutes } from "./transports/routes.ts";
-import { errorResponse } from "./web/errors.ts";
 import { isLoopbackHost } from "./web/loopback.ts";
 import { originPolicy } from "./web/origins.ts";
 
@@ -155,8 +155,14 @@ export async function startServer(
   const sendCounters = new SendCounters();
   const apiCounters = new ApiCounters();
   let isOpen = true;
+  const send = sendEndpoint({
+    sender,
+    authenticator,
+    isOpen: () => isOpen,
+    counters: sendCounters,
+  });
   const app = createApp([
-    sendRoutes({ sender, authenticator, isOpen: () => isOpen, counters: sendCounters }),
+    sendRoutes(send),
     apiRoutes({
       hub,
       authenticator,
@@ -184,23 +190,14 @@ export async function startServer(
     ...(config.legacy.enabled ?? onLoopback ? [legacyRoutes(gateway)] : []),
   ]);
 
+  const handle = frontDoor(app, send);
+
   let listener: Listener;
   try {
     listener = new Listener({
       hostname: config.host,
       port: config.port,
-      handle(request, remoteAddress) {
-        try {
-          return app.fetch(request, { remoteAddress });
-        } catch {
-          // A Host header that is none makes the request's URL unreadable.
-          return errorResponse(
-            400,
-            "bad_request",
-            "Cannot read the request's address: mend its Host",
-          );
-        }
-      },
+      handle: (request, remoteAddress) => handle(request, { remoteAddress }),
     });
   } catch (error) {
     clearInterval(ticker);
