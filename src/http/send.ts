@@ -167,7 +167,7 @@ function readJson(text: string, messageBytes: number): Reading | Problem {
   if (!Array.isArray(body)) {
     const delivery = checkMessage(body, { messageBytes });
     if ("status" in delivery) return delivery;
-    return { deliveries: [delivery], answer: (sent) => jsonAnswer(sent[0]) };
+    return { deliveries: [delivery], answer: oneAnswer };
   }
   if (body.length === 0) return { status: 400, message: "body: has no message in it" };
   const deliveries: Delivery[] = [];
@@ -185,6 +185,10 @@ const JSON_ANSWER = { headers: { "content-type": "application/json" } };
 
 function formAnswer(): Response {
   return new Response("success", FORM_ANSWER);
+}
+
+function oneAnswer([sent]: readonly Sent[]): Response {
+  return jsonAnswer(sent);
 }
 
 function jsonAnswer(value: unknown): Response {

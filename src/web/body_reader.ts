@@ -43,8 +43,8 @@ export class BodyReader {
   /** Reads a request's body. Never rejects. */
   async read(request: Request): Promise<Body> {
     const length = request.headers.get("content-length");
-    // Deno 2.7 lets both headers pass; the length then says nothing.
-    if (length === null || request.headers.has("transfer-encoding")) {
+    // Deno 2.7 lets both headers pass; the length then says nothing. Not `has`, for which Deno reads all headers.
+    if (length === null || request.headers.get("transfer-encoding") !== null) {
       return readBody(request, { maxBytes: this.#maxBytes, timeoutMs: this.#timeoutMs });
     }
     if (!(Number(length) <= this.#maxBytes)) return { ok: false, status: 413 };
