@@ -122,6 +122,7 @@ export function sendRoutes(send: SendEndpoint): Hono<RemoteEnv> {
 }
 
 function contentType(header: string | null): "form" | "json" | null {
+  if (header === "application/json") return "json";
   if (header === null) return null;
   const end = header.indexOf(";");
   switch ((end < 0 ? header : header.slice(0, end)).trim().toLowerCase()) {

@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { createHash, timingSafeEqual } from "node:crypto";
 
 /**
@@ -63,18 +64,27 @@ function differences(a: Uint32Array, b: Uint32Array): number {
   return bits;
 }
 
-const encoder = new TextEncoder();
-
+/** Puts a text into a field. How long that takes depends on that text alone. */
 function fill(field: Uint8Array, text: string): void {
   field.fill(0);
-  const { read, written } = encoder.encodeInto(text, field.subarray(1));
-  if (read === text.length) {
-    field[0] = written;
-    return;
-  }
+  if (fillAscii(field, text)) return;
   field.fill(0);
-  field[0] = BY_DIGEST;
-  field.set(digest(text), 1);
+  const bytes = Buffer.from(text);
+  const isLong = bytes.length >= FIELD_BYTES;
+  field[0] = isLong ? BY_DIGEST : bytes.length;
+  field.set(isLong ? digest(text) : bytes, 1);
+}
+
+/** @returns Whether it was short enough and all ASCII, as keys are. */
+function fillAscii(field: Uint8Array, text: string): boolean {
+  if (text.length >= FIELD_BYTES) return false;
+  field[0] = text.length;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code > 0x7f) return false;
+    field[i + 1] = code;
+  }
+  return true;
 }
 
 function digest(text: string): Uint8Array {
