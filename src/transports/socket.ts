@@ -152,19 +152,21 @@ export abstract class SocketTransport implements Transport, Timed {
 
   flush(): void {
     const text = this.#pending;
-    this.#aheadBytes += this.#pendingBytes;
+    const bytes = this.#pendingBytes;
     this.#pending = "";
     this.#pendingBytes = 0;
-    this.send(text);
+    this.send(text, bytes);
   }
 
   control(frame: string): void {
-    this.#aheadBytes += frame.length * MAX_UTF8_BYTES;
     this.send(frame);
   }
 
-  protected send(text: string): void {
-    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(text);
+  /** @param bytes How long it is at most. */
+  protected send(text: string, bytes: number = text.length * MAX_UTF8_BYTES): void {
+    if (this.socket.readyState !== WebSocket.OPEN) return;
+    this.#aheadBytes += bytes;
+    this.socket.send(text);
   }
 
   close(close: Close, farewell: string | null): void {
