@@ -18,18 +18,18 @@ import { type Problem, problemLine } from "./config/problems.ts";
 import type { Config } from "./config/schema.ts";
 import { readTlsPair, tlsFiles } from "./config/tls_files.ts";
 import { fileLimit } from "./file_limit.ts";
-import { refuseAmbiguous } from "./http/ambiguous.ts";
 import { apiRoutes } from "./http/api/api.ts";
 import { ApiCounters } from "./http/api/counters.ts";
 import { Watchers } from "./http/api/watchers.ts";
 import { createApp } from "./http/app.ts";
 import { AuthCounters, Authenticator } from "./http/authentication.ts";
 import { clientFiles } from "./http/client_files.ts";
+import { frontDoor } from "./http/front_door.ts";
 import { healthRoutes } from "./http/health.ts";
 import { Listener } from "./http/listener.ts";
 import { listenProblem } from "./http/listen_problem.ts";
 import { connectionsBy, ProxyCounters } from "./http/proxies.ts";
-import { SendCounters, type SendOptions, sendRoutes } from "./http/send.ts";
+import { SendCounters, sendEndpoint, type SendOptions, sendRoutes } from "./http/send.ts";
 import { MessageSender } from "./http/sender.ts";
 import { statusPage } from "./http/status_page.ts";
 import { freeSocketPath } from "./http/unix_socket.ts";
@@ -47,7 +47,6 @@ import { Gateway } from "./transports/gateway.ts";
 import { legacyRoutes } from "./transports/legacy/routes.ts";
 import { transportRoutes } from "./transports/routes.ts";
 import { errorText } from "./web/error_text.ts";
-import { errorResponse } from "./web/errors.ts";
 import { isLoopbackHost } from "./web/loopback.ts";
 
 const logger = getLogger(["chloe", "server"]);
@@ -196,8 +195,9 @@ export async function startServer(
     isOpen: () => isOpen,
     limit: sendLimit(config, hub.counters.limitsHit),
   };
+  const send = sendEndpoint(sending);
   const app = createApp([
-    sendRoutes(sending),
+    sendRoutes(send),
     apiRoutes({ hub, authenticator, version, counters: apiCounters, watchers, readStats }),
     ...(config.metrics.enabled
       ? [metricsRoutes({ authenticator, readStats, from: config.metrics.from })]
@@ -215,6 +215,7 @@ export async function startServer(
     counters: proxyCounters,
   });
   const path = socketPath(config.host);
+  const handle = frontDoor({ app, send, connectionOf });
   let listener: Listener;
   try {
     if (path !== null) await freeSocketPath(path);
@@ -223,19 +224,7 @@ export async function startServer(
       port: config.port,
       ...(path !== null && { socket: { path, mode: config.socket_mode } }),
       certificate: pair,
-      handle(request, peerAddress) {
-        try {
-          return refuseAmbiguous(request.headers) ??
-            app.fetch(request, connectionOf(request, peerAddress));
-        } catch {
-          // A Host header that is none makes the request's URL unreadable.
-          return errorResponse(
-            400,
-            "bad_request",
-            "Cannot read the request's address: mend its Host",
-          );
-        }
-      },
+      handle,
     });
   } catch (error) {
     clearInterval(ticker);

@@ -6,7 +6,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Webhook } from "standardwebhooks";
 import { Authenticator } from "../src/http/authentication.ts";
-import { sendRoutes } from "../src/http/send.ts";
+import { sendEndpoint, sendRoutes } from "../src/http/send.ts";
 import { MessageSender } from "../src/http/sender.ts";
 import { createApiKey, createWebhookSecret } from "../src/signing/secrets.ts";
 import { legacySignature } from "../src/signing/legacy_signature.ts";
@@ -229,14 +229,14 @@ Deno.test("/send is open while a server that shuts down waits for the app", asyn
 /** `/send` alone, with a body timeout that a test can wait for. */
 function startSendServer(bodyTimeoutMs: number) {
   const published: string[] = [];
-  const routes = sendRoutes({
+  const routes = sendRoutes(sendEndpoint({
     sender: new MessageSender({
       publisher: { publish: (_target, data) => published.push(data) },
       messageBytes: 64 * 1024,
     }),
     authenticator: new Authenticator({ secrets: [], apiKeys: [] }),
     bodyTimeoutMs,
-  });
+  }));
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen() {} },
     (request, info) => routes.fetch(request, { remoteAddress: info.remoteAddr.hostname }),

@@ -11,9 +11,12 @@ export function createApp(parts: readonly Hono<RemoteEnv>[]): Hono<RemoteEnv> {
   const app = new Hono<RemoteEnv>();
   for (const part of parts) app.route("/", part);
   app.notFound(() => errorResponse(404, "not_found", "There is nothing at this address"));
-  app.onError((error) => {
-    logger.error("Cannot answer a request: {error}", { error: errorText(error) });
-    return errorResponse(500, "internal", "Something went wrong here; the log says what");
-  });
+  app.onError(faultAnswer);
   return app;
+}
+
+/** The answer to a request that a bug of ours left without one. */
+export function faultAnswer(error: unknown): Response {
+  logger.error("Cannot answer a request: {error}", { error: errorText(error) });
+  return errorResponse(500, "internal", "Something went wrong here; the log says what");
 }

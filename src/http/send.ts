@@ -42,14 +42,12 @@ interface Reading {
   readonly answer: (sent: readonly Sent[]) => Response;
 }
 
-/** `POST /send`: the app's messages to browsers. docs/http-api.md is its specification. */
-export function sendRoutes(options: SendOptions): Hono<RemoteEnv> {
-  const {
-    sender,
-    authenticator,
-    isOpen = () => true,
-    counters = new SendCounters(),
-  } = options;
+/** Answers a `POST /send`, whatever came before; never rejects but for a bug. */
+export type SendEndpoint = (request: Request, connection: Connection) => Promise<Response>;
+
+/** What answers `POST /send`: the app's messages to browsers. docs/http-api.md is its specification. */
+export function sendEndpoint(options: SendOptions): SendEndpoint {
+  const { sender, authenticator, isOpen = () => true, counters = new SendCounters() } = options;
   const bodies = new BodyReader({
     maxBytes: MAX_BODY_BYTES,
     ...(options.bodyTimeoutMs !== undefined && { timeoutMs: options.bodyTimeoutMs }),
@@ -78,7 +76,8 @@ export function sendRoutes(options: SendOptions): Hono<RemoteEnv> {
     const legacyForm = form === null || "status" in form || form.sig === null
       ? null
       : { data: String(form.message.data ?? ""), sig: form.sig };
-    const verdict = authenticator.authenticate(from, { body: body.bytes, form: legacyForm });
+    const verdict = early ??
+      authenticator.authenticate(from, { body: body.bytes, form: legacyForm });
     if (!verdict.ok) return refusal(401, verdict.message);
     const waitS = options.limit?.take(verdict.key) ?? 0;
     if (waitS > 0) return tooFast(waitS);
@@ -102,15 +101,20 @@ export function sendRoutes(options: SendOptions): Hono<RemoteEnv> {
     return reading.answer(result.sent);
   }
 
-  const routes = new Hono<RemoteEnv>();
-  routes.post("/send", async function send(c) {
+  return async function send(request, connection) {
     counters.requests++;
-    const response = await answer(c.req.raw, c.env);
+    const response = await answer(request, connection);
     const { status } = response;
     if (status === 200) counters.ok++;
     else counters.refused[status] = (counters.refused[status] ?? 0) + 1;
     return response;
-  });
+  };
+}
+
+/** `/send` as a route. */
+export function sendRoutes(send: SendEndpoint): Hono<RemoteEnv> {
+  const routes = new Hono<RemoteEnv>();
+  routes.post("/send", (c) => send(c.req.raw, c.env));
   routes.all("/send", () => {
     return errorResponse(
       405,
@@ -123,6 +127,7 @@ export function sendRoutes(options: SendOptions): Hono<RemoteEnv> {
 }
 
 function contentType(header: string | null): "form" | "json" | null {
+  if (header === "application/json") return "json";
   if (header === null) return null;
   const end = header.indexOf(";");
   switch ((end < 0 ? header : header.slice(0, end)).trim().toLowerCase()) {
@@ -135,11 +140,17 @@ function contentType(header: string | null): "form" | "json" | null {
   }
 }
 
-const decoder = new TextDecoder("utf-8", { fatal: true });
+const decoder = new TextDecoder();
+const strictDecoder = new TextDecoder("utf-8", { fatal: true });
+
+/** What a decoder that is not strict, and takes half the time, writes for what is not UTF-8. */
+const REPLACEMENT = "\ufffd";
 
 function decode(bytes: Uint8Array): string | null {
+  const text = decoder.decode(bytes);
+  if (!text.includes(REPLACEMENT)) return text;
   try {
-    return decoder.decode(bytes);
+    return strictDecoder.decode(bytes);
   } catch {
     return null;
   }
@@ -162,7 +173,7 @@ function readJson(text: string, messageBytes: number): Reading | Problem {
   if (!Array.isArray(body)) {
     const delivery = checkMessage(body, { messageBytes });
     if ("status" in delivery) return delivery;
-    return { deliveries: [delivery], answer: (sent) => jsonAnswer(sent[0]) };
+    return { deliveries: [delivery], answer: oneAnswer };
   }
   if (body.length === 0) return { status: 400, message: "body: has no message in it" };
   const deliveries: Delivery[] = [];
@@ -174,14 +185,20 @@ function readJson(text: string, messageBytes: number): Reading | Problem {
   return { deliveries, answer: jsonAnswer };
 }
 
+// Deno 2.9 sends an answer with one header of a known type at once, without making Headers of it.
+const FORM_ANSWER = { headers: { "content-type": "text/plain; charset=utf-8" } };
+const JSON_ANSWER = { headers: { "content-type": "application/json" } };
+
 function formAnswer(): Response {
-  return new Response("success", { headers: { "content-type": "text/plain; charset=utf-8" } });
+  return new Response("success", FORM_ANSWER);
+}
+
+function oneAnswer([sent]: readonly Sent[]): Response {
+  return jsonAnswer(sent);
 }
 
 function jsonAnswer(value: unknown): Response {
-  return new Response(`${JSON.stringify(value)}\n`, {
-    headers: { "content-type": "application/json" },
-  });
+  return new Response(`${JSON.stringify(value)}\n`, JSON_ANSWER);
 }
 
 const CODES = {

@@ -4,7 +4,7 @@ import type { Target } from "../hub/hub_options.ts";
 import { legacySignature } from "../signing/legacy_signature.ts";
 import { createApiKey, createWebhookSecret } from "../signing/secrets.ts";
 import { Authenticator, type AuthenticatorOptions } from "./authentication.ts";
-import { SendCounters, sendRoutes } from "./send.ts";
+import { SendCounters, sendEndpoint, sendRoutes } from "./send.ts";
 import { MessageSender } from "./sender.ts";
 
 const JSON_TYPE = "application/json";
@@ -13,7 +13,7 @@ const FORM_TYPE = "application/x-www-form-urlencoded";
 function setUp({ isOpen, ...auth }: Partial<AuthenticatorOptions> & { isOpen?(): boolean } = {}) {
   const published: [Target, string, string | undefined][] = [];
   const counters = new SendCounters();
-  const routes = sendRoutes({
+  const routes = sendRoutes(sendEndpoint({
     sender: new MessageSender({
       publisher: { publish: (...args) => published.push(args as typeof published[0]) },
       messageBytes: 64 * 1024,
@@ -21,7 +21,7 @@ function setUp({ isOpen, ...auth }: Partial<AuthenticatorOptions> & { isOpen?():
     authenticator: new Authenticator({ secrets: [], apiKeys: [], ...auth }),
     counters,
     ...(isOpen && { isOpen }),
-  });
+  }));
   return {
     published,
     counters,
@@ -212,10 +212,10 @@ Deno.test("/send is closed while the server shuts down", async () => {
 });
 
 Deno.test("/send says that it takes POST alone", async () => {
-  const routes = sendRoutes({
+  const routes = sendRoutes(sendEndpoint({
     sender: new MessageSender({ publisher: { publish: () => 0 }, messageBytes: 1 }),
     authenticator: new Authenticator({ secrets: [], apiKeys: [] }),
-  });
+  }));
   const response = await routes.request("/send");
   assertEquals([response.status, response.headers.get("allow")], [405, "POST"]);
   await response.text();

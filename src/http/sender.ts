@@ -91,6 +91,12 @@ export class MessageSender {
       };
     }
 
+    // What most apps send: one message, and no id to remember.
+    const [only] = deliveries;
+    if (request === undefined && deliveries.length === 1 && only!.id === undefined) {
+      return { ok: true, sent: [{ id: this.#nextId(), matched: this.#publish(only!) }] };
+    }
+
     // First whether each may be sent, then the sending: nothing can fail in between.
     const uses = new Map<string, { digest: string; sent: Sent | null }>();
     let newIds = request === undefined ? 0 : 1;

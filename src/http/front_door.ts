@@ -1,0 +1,55 @@
+import type { Hono } from "hono";
+import { errorResponse } from "../web/errors.ts";
+import type { RemoteEnv } from "../web/remote.ts";
+import { refuseAmbiguous } from "./ambiguous.ts";
+import { faultAnswer } from "./app.ts";
+import type { ConnectionOf } from "./proxies.ts";
+import type { SendEndpoint } from "./send.ts";
+
+/** What the door leads to. */
+export interface FrontDoorOptions {
+  readonly app: Hono<RemoteEnv>;
+  /** What `app` has for `POST /send` as well. */
+  readonly send: SendEndpoint;
+  readonly connectionOf: ConnectionOf;
+}
+
+/** Answers any request. @param peerAddress The address of the other end; `""`: none. */
+export type Handler = (request: Request, peerAddress: string) => Response | Promise<Response>;
+
+/**
+ * Answers requests by `app`, but for `POST /send`, which it hands to its endpoint at once.
+ *
+ * To find a route costs Hono as much as all else that `/send` does with a short message. Whatever is not exactly
+ * that request, say one with a query, takes its way.
+ */
+export function frontDoor({ app, send, connectionOf }: FrontDoorOptions): Handler {
+  return function handle(request, peerAddress) {
+    try {
+      const refusal = refuseAmbiguous(request.headers);
+      if (refusal !== null) return refusal;
+      const connection = connectionOf(request, peerAddress);
+      if (request.method === "POST" && isSend(request.url)) {
+        return send(request, connection).catch(faultAnswer);
+      }
+      return app.fetch(request, connection);
+    } catch {
+      // A Host header that is none makes the request's URL unreadable.
+      return errorResponse(
+        400,
+        "bad_request",
+        "Cannot read the request's address: mend its Host",
+      );
+    }
+  };
+}
+
+const PATH = "/send";
+
+/** Before a host's first character there are at least these, of `http://`. */
+const SCHEME_LENGTH = 7;
+
+/** Whether a URL has the path `/send` and nothing behind it. */
+function isSend(url: string): boolean {
+  return url.endsWith(PATH) && url.indexOf("/", SCHEME_LENGTH + 1) === url.length - PATH.length;
+}
