@@ -2,6 +2,7 @@ import { dirname } from "@std/path/dirname";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { freePort } from "./support/app_process.ts";
 import { CHLOE_BIN, runChloe, startChloe } from "./support/chloe_process.ts";
+import { findProgram } from "./support/programs.ts";
 import { SessionClient } from "./support/session_client.ts";
 import { eventually, within } from "./support/within.ts";
 
@@ -73,6 +74,33 @@ Deno.test("chloe serve says on one line that its port is taken, and exits with 1
   const { code, stderr } = await runChloe(["serve", `--port=${taken.port}`]);
   assertEquals(code, 1);
   assertMatch(stderr, new RegExp(`^chloe: Cannot listen on 127.0.0.1:${taken.port}: [^\n]+\n$`));
+});
+
+const SETPRIV = findProgram("SETPRIV", ["/usr/bin/setpriv"]);
+
+/** Whether the lowest ports are not for everybody here, and this user may become nobody. */
+function hasReservedPorts(): boolean {
+  if (SETPRIV === null || Deno.uid() !== 0) return false;
+  try {
+    return Number(Deno.readTextFileSync("/proc/sys/net/ipv4/ip_unprivileged_port_start")) > 1;
+  } catch {
+    return false;
+  }
+}
+
+Deno.test({
+  name: "chloe serve says on one line that it may not have a port below 1024, and exits with 1",
+  ignore: !hasReservedPorts(),
+  async fn() {
+    const { code, stderr } = await runChloe(["serve", "--port=1"], {
+      by: [SETPRIV!, "--inh-caps=-net_bind_service", "--bounding-set=-net_bind_service"],
+    });
+    assertEquals(code, 1);
+    assertMatch(
+      stderr,
+      /^chloe: Cannot listen on 127\.0\.0\.1:1: not permitted; [^\n]+--port[^\n]*\n$/,
+    );
+  },
 });
 
 Deno.test("chloe serve that does not get its port leaves what the server there keeps as it is", async () => {

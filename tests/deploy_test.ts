@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { ByteReader } from "./support/byte_reader.ts";
 import {
   CertificateFolder,
   connectTls,
@@ -12,7 +13,7 @@ import {
 } from "./support/certificates.ts";
 import { PROXIES, type Proxy } from "./support/deployed.ts";
 import { TestEventSource } from "./support/event_source.ts";
-import { ask } from "./support/http.ts";
+import { ask, writeAll } from "./support/http.ts";
 import { type Address, startTestServer, type TestServer } from "./support/server.ts";
 import { SessionClient, TRANSPORTS } from "./support/session_client.ts";
 import { HandshakeRefused, RawWebSocket } from "./support/websocket.ts";
@@ -193,6 +194,36 @@ behind("pages of other origins stay out, and so does the app's side", async (dep
 });
 
 // What is there while nobody says anything
+
+for (
+  const [what, said] of [
+    ["that says nothing", ""],
+    ["whose head does not go on", "GET / HTTP/1.1\r\nhost: 127.0.0.1\r\nx: "],
+    ["whose head comes a byte at a time", "GET / HTTP/1.1\r\nhost: 127.0.0.1\r\nx: \0"],
+  ] as const
+) {
+  behind(`a connection ${what} is cut`, async ({ address }) => {
+    using conn = await address.connect!();
+    const drips = said.endsWith("\0");
+    await writeAll(conn, new TextEncoder().encode(said.replace("\0", "")));
+    const drip = setInterval(() => {
+      if (drips) conn.write(new TextEncoder().encode("x")).catch(() => {});
+    }, 500);
+    const reader = new ByteReader(conn);
+    const end = async () => {
+      let text = "";
+      for (let part = await reader.some(); part !== null; part = await reader.some()) {
+        text += new TextDecoder().decode(part);
+      }
+      return text;
+    };
+    try {
+      assertMatch(await within(end(), "the end of a connection"), /^$|^HTTP\/1\.[01] 40[08] /);
+    } finally {
+      clearInterval(drip);
+    }
+  });
+}
 
 const present = PROXIES.filter(({ isMissing }) => !isMissing);
 
