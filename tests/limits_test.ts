@@ -200,7 +200,7 @@ Deno.test("sessions between two polls count for their address, until they are ov
 
 // Commands
 
-/** 10 at once, and then one each 50 ms; of frames 200 at once. */
+/** 10 at once, and then one each 50 ms; of frames 120 at once. */
 const SLOW = { commands_per_second: 20, commands_burst: 10 };
 
 for (const transport of TRANSPORTS) {
@@ -208,12 +208,12 @@ for (const transport of TRANSPORTS) {
     await using server = await startTestServer({ limits: SLOW });
     await using client = new SessionClient(server);
     await client.connect(transport);
-    const lines = Array.from({ length: 60 }, (_, n) => {
+    const lines = Array.from({ length: 40 }, (_, n) => {
       return JSON.stringify({ id: n + 1, unsubscribe: { channel: "x" } });
     });
     client.raw(lines.join("\n"));
     const codes: string[] = [];
-    for (let id = 1; id <= 60; id++) {
+    for (let id = 1; id <= 40; id++) {
       const { error } = await client.reply(id) as Reply & { error: { code: string } };
       codes.push(error.code);
     }
@@ -223,7 +223,7 @@ for (const transport of TRANSPORTS) {
     assertEquals(await hits(server, "commandsRefused"), refused);
 
     // What was refused has used its id, and nothing else: the next one is done as soon as it may be.
-    client.lastId = 60;
+    client.lastId = 40;
     await eventually(async () => {
       const reply = await client.subscribe("news");
       return "ok" in reply || undefined;
@@ -249,15 +249,15 @@ for (const transport of TRANSPORTS) {
   });
 }
 
-/** Bounds of a rig whose clock stands still: one command, and 20 frames. */
+/** Bounds of a rig whose clock stands still: one command, and 12 frames. */
 const STILL = { pace: new CommandPace({ perSecond: 1, burst: 1 }) };
 
 Deno.test("polls that come far too fast end their session", async () => {
   await using rig = new GatewayRig(STILL);
   const { resume } = await connectByPoll(rig);
-  const polls = await Promise.all(Array.from({ length: 19 }, () => poll(rig, resume, 0)));
+  const polls = await Promise.all(Array.from({ length: 11 }, () => poll(rig, resume, 0)));
   await eventually(
-    () => Promise.resolve(rig.hub.counters.framesIn === 20 || undefined),
+    () => Promise.resolve(rig.hub.counters.framesIn === 12 || undefined),
     "all polls",
   );
   assertEquals(rig.hub.sessions.size, 1);
@@ -286,7 +286,7 @@ Deno.test("protocol 1: what comes too fast is dropped without a word, and counte
   await using app = MisbehavingApp.start();
   await using server = await startTestServer({
     app: { url: app.url },
-    limits: { commands_per_second: 1, commands_burst: 3 },
+    limits: { commands_per_second: 1, commands_burst: 4 },
   });
   using client = new LegacyWebSocketClient(server);
   await client.connect();
@@ -296,7 +296,7 @@ Deno.test("protocol 1: what comes too fast is dropped without a word, and counte
     "a message that is dropped",
   );
   assert(dropped > 0);
-  for (const [n, data] of ["0", "1", "2"].entries()) {
+  for (const [n, data] of ["0", "1", "2", "3"].entries()) {
     assertEquals(JSON.parse((await app.requests(n + 1)).body).data, data);
   }
 });
@@ -305,10 +305,10 @@ Deno.test("protocol 1, WebSocket: who goes on and on is closed with 3009", async
   await using rig = new GatewayRig(STILL);
   using client = new LegacyWebSocketClient(rig);
   await client.connect();
-  for (let n = 0; n < 21; n++) await client.send("hello");
+  for (let n = 0; n < 13; n++) await client.send("hello");
   assertEquals(await within(client.ended, "the end of the socket"), 3009);
   const { limitsHit, closes } = rig.hub.counters;
-  assertEquals([limitsHit.framesClosed, limitsHit.commandsRefused, closes[3009]], [1, 19, 1]);
+  assertEquals([limitsHit.framesClosed, limitsHit.commandsRefused, closes[3009]], [1, 11, 1]);
 });
 
 Deno.test("a page may subscribe to as many channels as it may be in, all at once, and leave them", async () => {
@@ -331,7 +331,7 @@ for (const transport of TRANSPORTS) {
     try {
       await chloe.connect();
       const outcomes = await within(
-        Promise.allSettled(Array.from({ length: 60 }, (_, n) => chloe.channel("news").publish(n))),
+        Promise.allSettled(Array.from({ length: 40 }, (_, n) => chloe.channel("news").publish(n))),
         "all answers",
       );
       assertEquals(outcomes[0]!.status, "fulfilled");

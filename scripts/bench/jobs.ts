@@ -31,8 +31,10 @@ export interface FanOutJob {
   readonly flood?: number;
   /** Clients that send 63 MiB at once, one such frame a second each, meanwhile. */
   readonly huge?: number;
-  /** Sessions that send commands as fast as they can, meanwhile; those that are closed come again. */
+  /** Sessions that send commands as fast as they can, meanwhile. */
   readonly commanders?: number;
+  /** After how many milliseconds those of them come again that are closed; default: 2,000, as they are told. */
+  readonly commandersBackMs?: number;
   /** How many more try to connect when all are in. */
   readonly beyond?: number;
 }

@@ -306,7 +306,8 @@ async function pressure(bench: Bench): Promise<void> {
   await pressed(bench, `${many} readers of 10 msg/s`, light, [
     [`${count(passers)} come and go each second`, { churn: passers }],
     ["16 connections flood another channel", { flood: 16 }],
-    ["16 sessions flood with commands", { commanders: 16 }],
+    ["one session floods with commands", { commanders: 1 }],
+    ["16 flood, and come again at once", { commanders: 16, commandersBackMs: 0 }],
     ["one client sends 63 MiB each second", { huge: 1 }],
   ]);
 }

@@ -36,6 +36,8 @@ export class Side {
   readonly #hugeCrowd: Crowd;
   readonly #commandCrowd: Crowd;
   readonly #commanders: (Commander | null)[] = [];
+  /** When each is to come, where it is not there. */
+  readonly #commandersDue: number[] = [];
   #commands = 0;
 
   constructor(job: FanOutJob, loop: Loop) {
@@ -64,7 +66,10 @@ export class Side {
       this.#hugeFrame = clientFrame(new Uint8Array(HUGE_BYTES).fill("x".charCodeAt(0)));
       this.#hugeDue = performance.now();
     }
-    for (let index = 0; index < commanders; index++) this.#commanders.push(null);
+    for (let index = 0; index < commanders; index++) {
+      this.#commanders.push(null);
+      this.#commandersDue.push(0);
+    }
     if (flood === 0) return;
     const crowd = this.#newCrowd([FLOOD_CHANNEL]);
     for (let index = 0; index < FLOOD_READERS; index++) {
@@ -101,7 +106,7 @@ export class Side {
       socket.leave();
     }
     this.#keepHuge(now);
-    this.#keepCommanding();
+    this.#keepCommanding(now);
   }
 
   #keepHuge(now: number): void {
@@ -113,12 +118,18 @@ export class Side {
     }
   }
 
-  #keepCommanding(): void {
+  #keepCommanding(now: number): void {
+    const { commandersBackMs = 2000, target } = this.#job;
     for (const [index, commander] of this.#commanders.entries()) {
-      if (commander === null || commander.isOver) {
+      if (commander?.isOver) {
+        this.#commanders[index] = null;
+        this.#commandersDue[index] = now + commandersBackMs;
+      } else if (commander !== null) {
+        this.#commands += commander.go();
+      } else if (now >= this.#commandersDue[index]!) {
         const next = this.#commanders[index] = new Commander(this.#commandCrowd, index);
-        this.#loop.open(next, this.#job.target.port);
-      } else this.#commands += commander.go();
+        this.#loop.open(next, target.port);
+      }
     }
   }
 

@@ -4,11 +4,12 @@ import { Pace, type PaceOptions } from "./pace.ts";
 import type { Session } from "./session.ts";
 
 /**
- * Frames of any kind, refused commands among them, may come ten times as fast as commands are done, and twenty
- * times as many at once: what `chloe.js` keeps for a connection that comes back stays far below.
+ * Frames of any kind, refused commands among them, may come ten times as fast as commands are done, and twelve
+ * times as many at once: of the 10,000 commands that `chloe.js` keeps for a connection that comes back, those
+ * beyond the burst are refused, but nobody is sent away.
  */
 const FRAMES_PER_COMMAND = 10;
-const FRAME_BURST_PER_COMMAND = 20;
+const FRAME_BURST_PER_COMMAND = 12;
 
 /** How fast a session may send: commands beyond are refused, and who goes on and on is sent away. */
 export class CommandPace {

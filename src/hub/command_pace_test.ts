@@ -53,8 +53,8 @@ Deno.test("commands beyond the burst are refused, not done, and have used their 
 
 Deno.test("a command that cannot be read counts as one, a pong and a receipt do not", () => {
   const { take } = deskOf();
-  const pongs = Array.from({ length: 50 }, () => ({}));
-  const receipts = Array.from({ length: 40 }, () => ({ received: 0 }));
+  const pongs = Array.from({ length: 25 }, () => ({}));
+  const receipts = Array.from({ length: 25 }, () => ({ received: 0 }));
   assertEquals(take(...pongs, ...receipts), []);
   assertEquals(take(...numbers(1, 6).map((id) => ({ id, dance: {} }))), [
     ...numbers(1, 5).map((id) => `${id} bad_command`),
@@ -73,13 +73,13 @@ for (
   Deno.test(`who sends far too many ${what} is sent away, and may come back`, () => {
     const { rig, context, session } = deskOf();
     const send = (id: number) => takeLine(context, session, JSON.stringify(line(id)));
-    // Ten times the rate, and twenty times the burst.
-    for (const id of numbers(1, 100)) send(id);
-    const error = assertThrows(() => send(101), ProtocolError);
+    // Ten times the rate, and twelve times the burst.
+    for (const id of numbers(1, 60)) send(id);
+    const error = assertThrows(() => send(61), ProtocolError);
     assertEquals([error.code, error.close], ["too_fast", CLOSES.tooFast]);
     rig.pass(1000);
-    for (const id of numbers(101, 120)) send(id);
-    assertThrows(() => send(121), ProtocolError);
+    for (const id of numbers(61, 80)) send(id);
+    assertThrows(() => send(81), ProtocolError);
     assertEquals(rig.hub.counters.limitsHit.framesClosed, 2);
   });
 }

@@ -95,7 +95,7 @@ Deno.test("one reader in ten stalls: it is closed and counted, the others get ev
 
 Deno.test("what waits in all stays below queued_bytes, however much may wait for one", async () => {
   const STALLED = 24;
-  const MESSAGES = 400;
+  const MESSAGES = 600;
   const QUEUED = 16 * MIB;
   await using chloe = await startProcess({
     config: '[limits]\nqueued_bytes = "16MiB"\nunwritten_bytes = "1GiB"\n',
@@ -125,8 +125,8 @@ Deno.test("what waits in all stays below queued_bytes, however much may wait for
   assert(queuedBytesClosed! > 0);
   assertEquals([unwrittenBytesClosed, queuedBytesRefused], [0, 0]);
   assertEquals([hub.slowReaders, hub.closes[3008]], [queuedBytesClosed, queuedBytesClosed]);
-  // V8 collects late: what was let go counts twice for a while. Without a bound it would be 380 MB.
-  const bound = 2 * QUEUED + STALLED * AHEAD_BYTES + ALLOWANCE_BYTES;
+  // V8 collects late. Without a bound it would be 600 MB.
+  const bound = 2 * QUEUED + STALLED * AHEAD_BYTES + 2.5 * ALLOWANCE_BYTES;
   assert(then - before <= bound, `${before} bytes were resident before, ${then} then`);
   for (const socket of [quick, ...stalled]) socket.drop();
 });
@@ -268,10 +268,8 @@ Deno.test("a publisher floods: who reads another channel gets everything, and so
   }
   const { hub } = await readStats(chloe);
   assertEquals([hub.slowReaders, hub.faults, hub.limitsHit.queuedBytesRefused], [0, 0, 0]);
-  assert(
-    peak.bytes - before <= ALLOWANCE_BYTES + 10 * AHEAD_BYTES,
-    `${before} bytes were resident before, ${peak.bytes} then`,
-  );
+  const bound = 2 * ALLOWANCE_BYTES + 10 * AHEAD_BYTES;
+  assert(peak.bytes - before <= bound, `${before} bytes were resident before, ${peak.bytes} then`);
   for (const socket of [...flooded, ...readers]) socket.drop();
 });
 
@@ -289,7 +287,7 @@ Deno.test("a session that floods is refused and closed, and the others get every
   })();
   let id = 0;
   for (let n = 0; n < MESSAGES; n++) {
-    // 60,000 in all: three times what may come at once.
+    // 60,000 in all: five times what may come at once.
     const lines = Array.from({ length: 300 }, () => {
       return `{"id":${++id},"publish":{"channel":"noise","data":1}}`;
     });
