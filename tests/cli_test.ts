@@ -289,7 +289,7 @@ Deno.test("chloe start returns when its server answers, and stop when it is gone
   const status = await daemon.status();
   const [line, ...numbers] = lines(status.stdout);
   assertEquals([status.code, line], [0, `Chloe is running (process ${pid}) at ${url}`]);
-  assertMatch(numbers[1]!, /^  sessions +0$/);
+  assertMatch(numbers[1]!, /^ +sessions +0$/);
 
   const again = await daemon.start();
   assertEquals([again.code, again.stderr], [0, ""]);

@@ -6,7 +6,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { parse as parseYaml } from "@std/yaml";
 import { ask } from "./support/http.ts";
-import { type Family, Scrape, scrape } from "./support/metrics.ts";
+import { type Family, type Scrape, scrape } from "./support/metrics.ts";
 import { MisbehavingApp } from "./support/misbehaving_app.ts";
 import { promtool, promtoolIsMissing } from "./support/promtool.ts";
 import { startTestServer } from "./support/server.ts";
