@@ -217,7 +217,7 @@ for (
     ["in the future", { offset: 5 }],
     ["that is huge", { offset: Number.MAX_SAFE_INTEGER }],
     ["before what is kept", { offset: 0 }],
-  ] as const
+  ] as [string, Pick<Position, "offset"> & Partial<Position>][]
 ) {
   Deno.test(`Hub.recover() gives nothing from a position ${what}`, () => {
     const rig = rigOf();
