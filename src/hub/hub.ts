@@ -12,8 +12,8 @@ import { Presence, type PresenceSnapshot } from "./presence.ts";
 import type { HubListener, HubOptions, HubSettings, Placement, Target } from "./hub_options.ts";
 import { QueuedBytes } from "./queued_bytes.ts";
 import { Relief } from "./relief.ts";
-import { changeOf, mayStay } from "./rule_change.ts";
-import type { ChannelRule, RuleBook } from "./rules.ts";
+import { changeRules } from "./rule_change.ts";
+import type { ChannelRule } from "./rules.ts";
 import { Session, type SessionBounds, type SessionHost, type SessionOptions } from "./session.ts";
 import { TimerWheel } from "./timer_wheel.ts";
 import { Turn } from "./turn.ts";
@@ -112,7 +112,16 @@ export class Hub implements SessionHost {
     const { rules } = this.#settings;
     this.#settings = settings;
     this.bounds = settings.bounds;
-    if (settings.rules !== rules) this.#changeRules(settings.rules);
+    if (settings.rules !== rules) {
+      // What was published before leaves by the rules of then.
+      this.#turn.endBatch();
+      changeRules(this, {
+        rules: settings.rules,
+        all: this.#all,
+        historyFor: ({ name, rule }) => this.#historyOf(name, rule),
+        presenceFor: (channel) => this.#presenceFor(channel),
+      });
+    }
     this.histories.resize(settings.historyBytes ?? HISTORY_BYTES);
     this.#relief.configure({ maxBytes: settings.queuedBytes ?? Infinity, bounds: this.bounds });
   }
@@ -351,53 +360,6 @@ export class Hub implements SessionHost {
       now: () => this.now(),
       wantsFlush: () => this.#turn.wantsPresence(channel),
     });
-  }
-
-  /** Puts other rules in force, for what is there as for what comes. */
-  #changeRules(rules: RuleBook): void {
-    // What was published before leaves by the rules of then.
-    this.#turn.endBatch();
-    this.histories.endEpoch();
-    for (const name of [...this.histories.names()]) {
-      if (!this.channels.has(name)) {
-        this.histories.change(this.histories.get(name)!, rules.of(name));
-      }
-    }
-    this.#all.rule = rules.of(ALL_CHANNEL);
-    const stricter: Channel[] = [];
-    for (const channel of this.channels.values()) {
-      const change = changeOf(channel.rule, rules.of(channel.name));
-      channel.rule = change.rule;
-      if (change.isStricter) stricter.push(channel);
-      if (change.history) this.#changeHistory(channel);
-      if (change.presence) this.#changePresence(channel);
-    }
-    for (const session of this.sessions.values()) session.outbox.recount();
-    for (const { name, rule, groups } of stricter) {
-      for (const session of groups.flatMap(({ members }) => [...members])) {
-        if (mayStay(session, name, rule)) continue;
-        this.takeBack(session, name, "revoked");
-        // A plain event stream has no words for that: its browser comes back, and hears of it then.
-        if (session.codec.name === "plain") session.end(CLOSES.policy);
-      }
-    }
-  }
-
-  #changeHistory(channel: Channel): void {
-    const { name, rule, history } = channel;
-    channel.history = history === null
-      ? this.#historyOf(name, rule)
-      : this.histories.change(history, rule);
-    if (channel.history !== null) channel.history.inUse = true;
-  }
-
-  #changePresence(channel: Channel): void {
-    const { presence, rule } = channel;
-    if (presence !== null && rule.presence !== null) return void (presence.rule = rule.presence);
-    presence?.close();
-    channel.presence = this.#presenceFor(channel);
-    const members = channel.groups.flatMap(({ members }) => [...members]);
-    channel.presence?.begin(members.filter(({ isWatcher }) => !isWatcher));
   }
 
   #historyOf(name: string, { history, clientsPublish }: ChannelRule): History | null {

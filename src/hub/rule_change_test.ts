@@ -120,6 +120,14 @@ Deno.test("Hub.configure() ends a plain event stream, which cannot be told", () 
   assertEquals([session.ended, transport.closed?.close.code], [true, 1008]);
 });
 
+Deno.test("Hub.configure() leaves alone who only watches", () => {
+  const rig = new RuleRig({});
+  const { session, transport } = rig.open(["x"], { isWatcher: true });
+  rig.change({ authorize: "closed", presence: { names: 10 } });
+  assertEquals([session.groups.size, transport.frames], [1, []]);
+  assertEquals(rig.hub.presenceOf("x")?.count, 0);
+});
+
 Deno.test("what was published before Hub.configure() goes by the rules of then", () => {
   const rig = new RuleRig({ history: HISTORY });
   const { transport } = rig.open(["x"]);
