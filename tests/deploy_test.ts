@@ -195,44 +195,64 @@ behind("pages of other origins stay out, and so does the app's side", async (dep
 
 // What is there while nobody says anything
 
-for (
-  const [what, said] of [
-    ["that says nothing", ""],
-    ["whose head does not go on", "GET / HTTP/1.1\r\nhost: 127.0.0.1\r\nx: "],
-    ["whose head comes a byte at a time", "GET / HTTP/1.1\r\nhost: 127.0.0.1\r\nx: \0"],
-  ] as const
-) {
-  behind(`a connection ${what} is cut`, async ({ address }) => {
-    using conn = await address.connect!();
-    const drips = said.endsWith("\0");
-    await writeAll(conn, new TextEncoder().encode(said.replace("\0", "")));
-    const drip = setInterval(() => {
-      if (drips) conn.write(new TextEncoder().encode("x")).catch(() => {});
-    }, 500);
-    const reader = new ByteReader(conn);
-    const end = async () => {
-      let text = "";
-      for (let part = await reader.some(); part !== null; part = await reader.some()) {
-        text += new TextDecoder().decode(part);
-      }
-      return text;
-    };
-    try {
-      assertMatch(await within(end(), "the end of a connection"), /^$|^HTTP\/1\.[01] 40[08] /);
-    } finally {
-      clearInterval(drip);
-    }
-  });
-}
-
 const present = PROXIES.filter(({ isMissing }) => !isMissing);
+const names = PROXIES.map(({ name, isMissing }) => isMissing ? `${name} (missing)` : name)
+  .join(", ");
+
+const HEAD = "GET / HTTP/1.1\r\nhost: 127.0.0.1\r\nx: ";
+
+Deno.test({
+  name: `connections that say nothing, or too slowly, are cut by each of ${names}`,
+  ignore: present.length === 0 || isOpensslMissing,
+  async fn() {
+    await using stack = new AsyncDisposableStack();
+    const deployed = await Promise.all(present.map(async (proxy) => {
+      return { proxy, address: stack.use(await deploy(proxy)).address };
+    }));
+    await Promise.all(deployed.flatMap(({ proxy, address }) =>
+      [
+        { what: "says nothing", said: "", drips: false },
+        { what: "ends within its head", said: HEAD, drips: false },
+        { what: "goes on byte by byte", said: HEAD, drips: true },
+      ].map(async ({ what, said, drips }) => {
+        const ended = await endOf(address, said, { drips });
+        assertMatch(ended, /^$|^HTTP\/1\.[01] 40[08] /, `${proxy.name}: one that ${what}`);
+      })
+    ));
+  },
+});
+
+/** Says something, and what is answered until the other end has had enough. */
+async function endOf(
+  address: Address,
+  said: string,
+  { drips }: { readonly drips: boolean },
+): Promise<string> {
+  using conn = await address.connect!();
+  await writeAll(conn, new TextEncoder().encode(said));
+  const drip = setInterval(() => {
+    if (drips) conn.write(Uint8Array.of(120)).catch(() => {});
+  }, 500);
+  const reader = new ByteReader(conn);
+  const read = async () => {
+    let text = "";
+    for (let part = await reader.some(); part !== null; part = await reader.some()) {
+      text += new TextDecoder().decode(part);
+    }
+    return text;
+  };
+  try {
+    return await within(read(), "the end of a connection");
+  } finally {
+    clearInterval(drip);
+  }
+}
 
 /** Three pings of 25 s: longer than a minute, after which what is idle is cut by many. */
 const PINGS = 3;
 
 Deno.test({
-  name: "connections that are idle for 75 s live on behind each of " +
-    PROXIES.map(({ name, isMissing }) => isMissing ? `${name} (missing)` : name).join(", "),
+  name: `connections that are idle for 75 s live on behind each of ${names}`,
   ignore: present.length === 0 || isOpensslMissing,
   async fn() {
     await using stack = new AsyncDisposableStack();

@@ -301,16 +301,3 @@ test("a certificate that is missing or not its key's is said on one line, and no
     ...["cert.pem", "chloe.toml", "garbage.pem", "key.pem"],
   ]);
 });
-
-test("a certificate that has ended is warned of, and served", async () => {
-  const pair = await makeCertificate({ days: -1 }).catch(() => null);
-  if (pair === null) return; // this openssl makes none
-  await using folder = await CertificateFolder.with(pair);
-  const { code, stderr } = await runChloe([
-    "check",
-    `--tls-cert=${folder.cert}`,
-    `--tls-key=${folder.key}`,
-  ]);
-  assertEquals(code, 0);
-  assertMatch(stderr, /warning: tls\.cert: the certificate ended on .*: renew it/);
-});

@@ -39,11 +39,9 @@ export function connectionsBy(
 
   return function connectionOf(request, peer) {
     const peerAddress = plainAddress(peer);
-    const direct: Connection = {
-      remoteAddress: peerAddress,
-      peerAddress,
-      ...(secure && { scheme: "https", ...authorityOf(request) }),
-    };
+    const direct: Connection = secure
+      ? { remoteAddress: peerAddress, peerAddress, scheme: "https", ...authorityOf(request) }
+      : { remoteAddress: peerAddress, peerAddress };
     if (none || !isTrusted(peerAddress)) return direct;
 
     const { headers } = request;

@@ -1,4 +1,11 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  CertificateFolder,
+  connectTls,
+  isOpensslMissing,
+  makeCertificate,
+} from "../support/certificates.ts";
+import type { ChloeProcess } from "../support/chloe_process.ts";
 import { ask } from "../support/http.ts";
 import type { Address } from "../support/server.ts";
 import { eventually } from "../support/within.ts";
@@ -58,14 +65,59 @@ Deno.test("out of files, sessions live on, and new ones are served when there ar
   for (const socket of sockets) await socket.close();
 });
 
+/** Uses up the files of a server, and asks it again and again until it answers: it listens anew. */
+async function comesBack(chloe: ChloeProcess & Address, open: () => Promise<Deno.Conn>) {
+  for (let round = 0; round < ROUNDS; round++) {
+    const idle = await useUpFiles(chloe, open);
+    for (const connection of idle) connection.close();
+    await eventually(async () => {
+      const answer = await ask(chloe, "/readyz").catch(() => null);
+      return answer?.status === 200 || undefined;
+    }, "an answer");
+  }
+}
+
+Deno.test("out of files, a Unix socket is served again when there are files again", async () => {
+  const folder = await Deno.makeTempDir();
+  const path = `${folder}/chloe.sock`;
+  const connect = () => Deno.connect({ transport: "unix", path });
+  try {
+    const config = `host = "unix:${path}"\napi_keys = ["chk_0123456789abcdef"]\n`;
+    await using chloe = await startProcess({ files: FILES, config });
+    await comesBack({ ...chloe, hostname: "localhost", connect }, connect);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test({
+  name: "out of files, TLS is served again when there are files again",
+  ignore: isOpensslMissing,
+  async fn() {
+    const pair = await makeCertificate();
+    await using folder = await CertificateFolder.with(pair);
+    const config = `tls = { cert = "${folder.cert}", key = "${folder.key}" }\n`;
+    await using chloe = await startProcess({ files: FILES, config });
+    const { port } = chloe;
+    const connect = () => connectTls(port, pair.cert);
+    await comesBack(
+      { ...chloe, connect },
+      () => Deno.connect({ hostname: "127.0.0.1", port }),
+    );
+  },
+});
+
 /**
  * Opens connections that say nothing until the program has no file left. The kernel takes them all, the
  * program as many as it has files for; the next one ends its accept loop, and with it the port, which leaves a
  * file free again: so a refused connection means as much as a count that is full.
  */
-async function useUpFiles(chloe: Address & { readonly pid: number }): Promise<Deno.Conn[]> {
-  const { hostname, port } = chloe;
-  const connect = () => Deno.connect({ hostname, port }).catch(() => null);
+async function useUpFiles(
+  chloe: Address & { readonly pid: number },
+  open: () => Promise<Deno.Conn> = () =>
+    Deno.connect({ hostname: chloe.hostname, port: chloe.port }),
+): Promise<Deno.Conn[]> {
+  const connect = () => open().catch(() => null);
   const idle: Deno.Conn[] = [];
   while (await openFiles(chloe.pid) < FILES && idle.length < FILES * 2) {
     const connection = await connect();
