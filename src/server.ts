@@ -106,7 +106,7 @@ export async function startServer(
     // Sessions outlive their connections for a while: after a mass reconnect there may be two for each.
     maxSessions: maxConnections * 2,
     now: () => performance.now(),
-    onTurnEnd: (flush) => void setImmediate(flush),
+    onTurnEnd: inNextTurn,
     onRetry(retry) {
       retryTimer = setTimeout(retry, RETRY_MS);
     },
@@ -271,6 +271,17 @@ export async function startServer(
     shutdown,
     [Symbol.asyncDispose]: shutdown,
   };
+}
+
+/**
+ * Calls back at the end of the next turn of the event loop, not of this one.
+ *
+ * After a flush Deno 2.9 has a write to do for each socket, ninety milliseconds for ten thousand, and what came
+ * meanwhile is looked at when these are done: first the callbacks of `setImmediate`, then the requests. A flush in
+ * the first of them left without the messages of these requests, which then waited for all writes of that flush.
+ */
+function inNextTurn(callback: () => void): void {
+  setImmediate(setImmediate, callback);
 }
 
 function tokensOf({ token }: Config): Promise<Tokens> | null {
