@@ -152,6 +152,7 @@ for (const transport of TRANSPORTS) {
 
     // Nobody is there twice, and what is not for the session does not reach it.
     assertEquals(await server.send({ channel: "news", data: 6, except: client.session }), 0);
+    assertEquals(await server.send({ data: "neither", except: client.session }), 0);
     assertEquals(await server.send({ channel: "news", data: 7 }), 1);
     assertEquals(await client.nextData(), 7);
   });

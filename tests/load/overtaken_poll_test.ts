@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { ask } from "../support/http.ts";
 import { startTestServer } from "../support/server.ts";
-import { SessionClient, TRANSPORTS } from "../support/session_client.ts";
+import { SessionClient } from "../support/session_client.ts";
 
 Deno.test("a poll that comes after another transport took over is refused, and takes nothing back", async () => {
   for (const transport of ["websocket", "events"] as const) {
@@ -40,29 +40,4 @@ Deno.test("a poll that a later request came before ends empty, and the session g
 
   await server.send({ channel: "news", data: 4 });
   assertEquals(await client.nextData(), 4);
-});
-
-Deno.test("a connect that a later one came before takes nothing from the session that went on: `except` still means its page", async () => {
-  await using server = await startTestServer();
-  await using client = new SessionClient(server);
-  await client.connect("websocket", { subscribe: { news: {} } });
-  for (let n = 1; n <= 3; n++) {
-    await server.send({ channel: "news", data: n });
-    assertEquals(await client.nextData(), n);
-  }
-  client.acknowledge();
-  await client.subscribe("other"); // answered, so the line before it was taken
-
-  // On its way since before the acknowledgement; nobody listens to what comes of it.
-  for (const transport of TRANSPORTS) {
-    await using late = new SessionClient(server);
-    const { resumed } = await late.connect(transport, { resume: client.secret, received: 1 });
-    assertEquals(resumed, false);
-  }
-
-  const { session } = client;
-  await server.send({ channel: "news", data: "not for it", except: session });
-  await server.send({ data: "neither", except: session });
-  await server.send({ session, data: "for it" });
-  assertEquals(await client.nextData(), "for it");
 });
