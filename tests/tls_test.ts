@@ -15,6 +15,7 @@ import {
 import { runChloe, startChloe } from "./support/chloe_process.ts";
 import { TestEventSource } from "./support/event_source.ts";
 import { ask } from "./support/http.ts";
+import { startReloadable } from "./support/reloadable.ts";
 import { startTestServer } from "./support/server.ts";
 import { SessionClient, type TransportName, TRANSPORTS } from "./support/session_client.ts";
 import { HandshakeRefused, RawWebSocket } from "./support/websocket.ts";
@@ -93,6 +94,32 @@ test("without a key the app on this machine is let in by TLS, a page is not", as
   assertEquals(await send({}), 200);
   assertEquals(await send({ origin: `https://127.0.0.1:${server.port}` }), 200);
   assertEquals(await send({ origin: `http://127.0.0.1:${server.port}` }), 401);
+});
+
+test("by HTTP/2, which has no Host, this machine reads metrics, and watches on after a reload", async () => {
+  const pair = await makeCertificate();
+  await using folder = await CertificateFolder.with(pair);
+  const config = `tls = { cert = "${folder.cert}", key = "${folder.key}" }\n`;
+  await using chloe = await startReloadable(config);
+  using client = Deno.createHttpClient({ caCerts: [pair.cert] });
+  const url = `https://127.0.0.1:${chloe.port}`;
+  const metrics = await fetch(`${url}/metrics`, { client });
+  assertMatch(await metrics.text(), /^chloe_build_info{/m);
+
+  const going = new AbortController();
+  const tail = await fetch(`${url}/api/channels/news/tail`, { client, signal: going.signal });
+  const chunks = tail.body!.pipeThrough(new TextDecoderStream()).getReader();
+  assertEquals((await chloe.reload(`${config}session = { ping = "20s" }\n`)).ok, true);
+  const sent = await fetch(`${url}/send`, {
+    client,
+    method: "POST",
+    body: new URLSearchParams({ channel: "news", data: "still here" }),
+  });
+  assertEquals(await sent.text(), "success");
+  let seen = "";
+  while (!seen.includes("data:")) seen += (await within(chunks.read(), "a message")).value;
+  assertStringIncludes(seen, '"data":"still here"');
+  going.abort();
 });
 
 const ROTATIONS = 3;
@@ -206,6 +233,8 @@ test("the command line speaks with a server by TLS, whatever name its certificat
 
   const status = await runChloe(["status", `--config=${file}`, `--pid-file=${folder.path}/pid`]);
   assertStringIncludes(status.stdout, `Chloe is running (process ${chloe.pid}) at https://`);
+  assertStringIncludes(status.stdout, "\n  sessions      1: 1 websocket\n");
+  assertEquals(status.stderr, "");
   const sent = await runChloe(["send", `--config=${file}`, "--channel=news", "hello"]);
   assertEquals([sent.code, sent.stdout, sent.stderr], [0, "sent to 1 session\n", ""]);
   assertEquals(await client.nextData(), "hello");
@@ -248,6 +277,9 @@ test("the daemon and the demo app work by TLS", async () => {
     await client.connect("websocket");
     await client.send("there and back");
     await client.next((frame) => "data" in frame);
+    const status = await runChloe(["status", `--pid-file=${folder.path}/pid`]);
+    assertEquals([status.code, status.stderr], [0, ""]);
+    assertStringIncludes(status.stdout, "\n  sessions      1: 1 websocket\n");
   } finally {
     const stopped = await runChloe(["stop", `--pid-file=${folder.path}/pid`]);
     assertEquals(stopped.code, 0, stopped.stderr);

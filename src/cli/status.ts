@@ -3,9 +3,9 @@
  *
  * @module
  */
+import type { Config } from "../config/schema.ts";
 import { addCommand, type Cli } from "./command.ts";
 import { addConfigFile, type Options, readConfig } from "./config_options.ts";
-import type { Keys } from "./credentials.ts";
 import { addDaemonOptions, daemonFiles, daemonState, recallStart } from "./daemon.ts";
 import { Failure } from "./failure.ts";
 import { health } from "./health.ts";
@@ -55,15 +55,15 @@ async function status(options: Options): Promise<number> {
   return 1;
 }
 
-/** The config file of the daemon's last start, where it had one. */
+/** The config file of the daemon's last start, where it had one, and the flags by which its certificate is known. */
 async function configOf(pidFile: string): Promise<Options> {
-  const { config } = await recallStart(pidFile);
-  return config === undefined ? {} : { config };
+  const { config, tlsCert, tlsKey } = await recallStart(pidFile);
+  return { config, tlsCert, tlsKey };
 }
 
 /** Says what the server at `url` counts. That it runs is known: what cannot be read changes nothing about it. */
-async function sayNumbers(url: string, config: Keys | undefined): Promise<void> {
-  const server = new RunningServer(url, config ?? { api_keys: [], secret: [] });
+async function sayNumbers(url: string, config: Config | undefined): Promise<void> {
+  const server = new RunningServer(url, config ?? { api_keys: [], secret: [] }, config?.tls.cert);
   try {
     const lines = numberLines(await server.get("/api/stats", "read the numbers of"));
     lines.forEach(say);

@@ -18,7 +18,7 @@ export function metricsRoutes({ readStats, ...access }: MetricsOptions): Hono<Re
   const routes = new Hono<RemoteEnv>();
   routes.get("/metrics", async function scrape(c) {
     const { headers } = c.req.raw;
-    const verdict = admit({ headers, remoteAddress: c.env.remoteAddress });
+    const verdict = admit({ headers, ...c.env });
     if (!verdict.ok) {
       return errorResponse(401, "unauthorized", verdict.message, { "www-authenticate": "Bearer" });
     }

@@ -148,7 +148,7 @@ export function addTail(
       return errorResponse(503, session, ERRORS[session].message);
     }
     tail.session = session;
-    watchers.add(session, { headers: c.req.raw.headers, remoteAddress: c.env.remoteAddress });
+    watchers.add(session, { headers: c.req.raw.headers, ...c.env });
     return new Response(tail.body, { headers: STREAM_HEADERS });
   });
 }

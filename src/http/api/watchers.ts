@@ -6,9 +6,9 @@ import type { Authenticator, Requester } from "../authentication.ts";
 export class Watchers {
   readonly #all = new Map<Session, { readonly from: Requester; readonly atMs: number }>();
 
-  add(session: Session, { headers, remoteAddress }: Requester): void {
+  add(session: Session, requester: Requester): void {
     // The request's own headers do not outlive it everywhere.
-    const from = { headers: new Headers(headers), remoteAddress };
+    const from = { ...requester, headers: new Headers(requester.headers) };
     this.#all.set(session, { from, atMs: Date.now() });
   }
 
