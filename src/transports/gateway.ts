@@ -17,6 +17,7 @@ import { applyToken, type CommandContext, expiresIn } from "../hub/commands.ts";
 import type { Hub } from "../hub/hub.ts";
 import type { Session } from "../hub/session.ts";
 import type { Transport } from "../hub/transport.ts";
+import { BodyReader } from "../web/body_reader.ts";
 import { errorResponse } from "../web/errors.ts";
 import type { OriginPolicy } from "../web/origins.ts";
 
@@ -76,12 +77,15 @@ export interface GatewayOptions {
 export class Gateway {
   readonly hub: Hub;
   readonly commands: CommandContext;
+  /** Reads what comes by HTTP. */
+  readonly bodies: BodyReader;
   readonly #options: GatewayOptions;
 
   constructor(options: GatewayOptions) {
     this.hub = options.hub;
     this.commands = options.commands;
     this.#options = options;
+    this.bodies = new BodyReader({ maxBytes: this.maxMessageBytes });
   }
 
   /** Whether the app is asked about new sessions, and so may put them into channels. */

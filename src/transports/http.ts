@@ -7,7 +7,6 @@ import { CLOSES, type ErrorCode, ERRORS, ProtocolError } from "../protocol/codes
 import { parseFrame } from "../protocol/native.ts";
 import { takeLine, utf8LengthExceeds } from "../hub/commands.ts";
 import type { Session } from "../hub/session.ts";
-import { readBody } from "../web/body.ts";
 import { errorResponse } from "../web/errors.ts";
 import { EVENT_STREAM_HEADERS, EventStream } from "./event_stream.ts";
 import type { Gateway, Peer } from "./gateway.ts";
@@ -63,7 +62,7 @@ export async function acceptPoll(
     kind: "poll",
     counters: gateway.hub.counters,
     signal: request.signal,
-    format: (frames) => frames.join("\n"),
+    format: framesText,
   });
   try {
     let session: Session | null;
@@ -138,12 +137,18 @@ export async function acceptUp(
   return new Response(null, { status: 204, headers: { ...NO_STORE, ...cors } });
 }
 
+const decoder = new TextDecoder();
+
+function framesText(frames: readonly string[]): string {
+  return frames.join("\n");
+}
+
 async function readLines(
   gateway: Gateway,
   request: Request,
   cors: Headers_,
 ): Promise<string[] | Response> {
-  const body = await readBody(request, { maxBytes: gateway.maxMessageBytes });
+  const body = await gateway.bodies.read(request, gateway.maxMessageBytes);
   if (!body.ok) {
     const close = { ...cors, connection: "close" };
     return body.status === 413
@@ -155,7 +160,8 @@ async function readLines(
       )
       : errorResponse(408, "too_slow", "The body did not come in time: send it at once", close);
   }
-  const lines = new TextDecoder().decode(body.bytes).split("\n").filter((line) => line !== "");
+  const text = decoder.decode(body.bytes);
+  const lines = text.includes("\n") ? text.split("\n").filter((line) => line !== "") : [text];
   if (lines.length > 0 && utf8LengthExceeds(lines[0]!, gateway.commands.maxBytes)) {
     return errorResponse(413, "too_large", ERRORS.too_large.message, cors);
   }

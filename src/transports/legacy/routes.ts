@@ -8,7 +8,6 @@ import {
   parseLegacyMessage,
 } from "../../protocol/legacy.ts";
 import type { Session } from "../../hub/session.ts";
-import { readBody } from "../../web/body.ts";
 import { errorResponse } from "../../web/errors.ts";
 import type { RemoteEnv } from "../../web/remote.ts";
 import type { Gateway, Peer } from "../gateway.ts";
@@ -50,7 +49,7 @@ export function legacyRoutes(gateway: Gateway): Hono<RemoteEnv> {
   routes.post("/chloe/xhr", async (c) => {
     const entry = gateway.enter(c.req.raw.headers);
     if ("refusal" in entry) return entry.refusal;
-    const body = await readBody(c.req.raw, { maxBytes: gateway.maxMessageBytes });
+    const body = await gateway.bodies.read(c.req.raw, gateway.maxMessageBytes);
     if (!body.ok) {
       return errorResponse(body.status, "too_large", "Send less, and at once", {
         ...entry.cors,
