@@ -15,6 +15,7 @@ import { Relief } from "./relief.ts";
 import { changeRules } from "./rule_change.ts";
 import type { ChannelRule } from "./rules.ts";
 import { Session, type SessionBounds, type SessionHost, type SessionOptions } from "./session.ts";
+import { idIn, isSameSecret } from "./session_keys.ts";
 import { TimerWheel } from "./timer_wheel.ts";
 import { Turn } from "./turn.ts";
 
@@ -173,9 +174,22 @@ export class Hub implements SessionHost {
 
   /** The session that a resume secret stands for, if it is still there and speaks `codec`. */
   findBySecret(secret: string, codec: Codec): Session | null {
+    const session = this.#findProven(secret) ?? this.#prove(secret);
+    return session !== null && session.codec === codec ? session : null;
+  }
+
+  /** The session whose page has shown this secret before: each poll shows it anew, and a MAC is a fifth of one. */
+  #findProven(secret: string): Session | null {
+    const session = this.sessions.get(idIn(secret));
+    const proven = session?.provenSecret ?? null;
+    return proven !== null && isSameSecret(secret, proven) ? session! : null;
+  }
+
+  #prove(secret: string): Session | null {
     const id = this.#options.keys.verify(secret);
-    const session = id === null ? undefined : this.sessions.get(id);
-    return session !== undefined && session.codec === codec ? session : null;
+    const session = id === null ? null : this.sessions.get(id) ?? null;
+    if (session !== null) session.provenSecret = secret;
+    return session;
   }
 
   /** The id of the session that a secret was made for, whether it is still there or not. */

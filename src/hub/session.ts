@@ -144,6 +144,8 @@ export class Session implements Timed {
     >
     | null = null;
 
+  /** Used by the hub: the secret by which it was found the last time. */
+  provenSecret: string | null = null;
   /** Used by the hub: whether it takes part still. */
   released = false;
   /** Used by the hub: whether it waits for this turn's flush, and whether it waits for room. */

@@ -16,6 +16,19 @@ export interface SessionKeys {
   verify(secret: string): string | null;
 }
 
+/** The id that a secret claims to be of, whether it is a secret or not. */
+export function idIn(secret: string): string {
+  return secret.slice(0, ID_LENGTH);
+}
+
+/** Whether two secrets are the same: compared in constant time, as all have one length. */
+export function isSameSecret(given: string, known: string): boolean {
+  if (given.length !== SECRET_LENGTH || known.length !== SECRET_LENGTH) return false;
+  let difference = 0;
+  for (let i = 0; i < SECRET_LENGTH; i++) difference |= given.charCodeAt(i) ^ known.charCodeAt(i);
+  return difference === 0;
+}
+
 /** Keys that are good for as long as this process: sessions do not outlive it either. */
 export function sessionKeys(key: Uint8Array = randomBytes(32)): SessionKeys {
   function mac(id: string): Uint8Array {

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
-import { sessionKeys } from "./session_keys.ts";
+import { idIn, isSameSecret, sessionKeys } from "./session_keys.ts";
 
 Deno.test("sessionKeys() takes its own secret for the id that it was made of", () => {
   const keys = sessionKeys();
@@ -51,4 +51,18 @@ Deno.test("sessionKeys() with one key agree with each other", () => {
   const key = crypto.getRandomValues(new Uint8Array(32));
   const id = sessionKeys(key).create();
   assert(sessionKeys(key).verify(sessionKeys(key).secret(id)) === id);
+});
+
+Deno.test("isSameSecret() takes a secret for itself alone", () => {
+  const keys = sessionKeys();
+  const id = keys.create();
+  const secret = keys.secret(id);
+  assertEquals([idIn(secret), isSameSecret(secret, keys.secret(id))], [id, true]);
+  for (let at = 0; at < secret.length; at++) {
+    const other = secret.slice(0, at) + (secret[at] === "A" ? "b" : "A") + secret.slice(at + 1);
+    assertEquals(isSameSecret(other, secret), false, `changed at ${at}`);
+  }
+  for (const other of ["", id, `${secret}A`, secret.slice(1)]) {
+    assertEquals([isSameSecret(other, secret), isSameSecret(other, other)], [false, false]);
+  }
 });

@@ -18,6 +18,7 @@ import type { Hub } from "../hub/hub.ts";
 import type { Placement } from "../hub/hub_options.ts";
 import type { Page, Session } from "../hub/session.ts";
 import type { Transport } from "../hub/transport.ts";
+import { BodyReader } from "../web/body_reader.ts";
 import { errorResponse } from "../web/errors.ts";
 import { type OriginPolicy, type OwnPlace, type PageHeaders, Pages } from "../web/origins.ts";
 import type { Connection } from "../web/remote.ts";
@@ -94,6 +95,8 @@ export interface GatewayOptions extends GatewaySettings {
 export class Gateway {
   readonly hub: Hub;
   readonly commands: CommandContext;
+  /** Reads what comes by HTTP. */
+  readonly bodies: BodyReader;
   readonly #admit: Admit | null;
   readonly #pages = new Pages();
   #settings: GatewaySettings;
@@ -105,6 +108,7 @@ export class Gateway {
     this.commands = options.commands;
     this.#admit = options.admit;
     this.#settings = options;
+    this.bodies = new BodyReader({ maxBytes: this.maxMessageBytes });
   }
 
   /**

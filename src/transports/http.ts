@@ -7,7 +7,6 @@ import { CLOSES, type ErrorCode, ERRORS, ProtocolError } from "../protocol/codes
 import { parseFrame } from "../protocol/native.ts";
 import { countFrame, takeLine, utf8LengthExceeds } from "../hub/commands.ts";
 import type { Session } from "../hub/session.ts";
-import { readBody } from "../web/body.ts";
 import { errorResponse } from "../web/errors.ts";
 import { EVENT_STREAM_HEADERS, EventStream } from "./event_stream.ts";
 import type { Gateway, Peer } from "./gateway.ts";
@@ -69,7 +68,7 @@ export async function acceptPoll(
     counters: gateway.hub.counters,
     addressKey: peer.addressKey,
     signal: request.signal,
-    format: (frames) => frames.join("\n"),
+    format: framesText,
   });
   try {
     let session: Session | null;
@@ -144,12 +143,18 @@ export async function acceptUp(
   return new Response(null, { status: 204, headers: { ...NO_STORE, ...cors } });
 }
 
+const decoder = new TextDecoder();
+
+function framesText(frames: readonly string[]): string {
+  return frames.join("\n");
+}
+
 async function readLines(
   gateway: Gateway,
   request: Request,
   cors: Headers_,
 ): Promise<string[] | Response> {
-  const body = await readBody(request, { maxBytes: gateway.maxMessageBytes });
+  const body = await gateway.bodies.read(request, gateway.maxMessageBytes);
   if (!body.ok) {
     if (body.status === 413) gateway.hub.counters.limitsHit.maxBytesRefused++;
     if (body.status === 413) gateway.hub.counters.refuseFrame("too_large");
@@ -164,7 +169,8 @@ async function readLines(
       : errorResponse(408, "too_slow", "The body did not come in time: send it at once", close);
   }
   gateway.hub.counters.bytesIn += body.bytes.length;
-  const lines = new TextDecoder().decode(body.bytes).split("\n").filter((line) => line !== "");
+  const text = decoder.decode(body.bytes);
+  const lines = text.includes("\n") ? text.split("\n").filter((line) => line !== "") : [text];
   if (lines.length > 0 && utf8LengthExceeds(lines[0]!, gateway.commands.maxBytes)) {
     gateway.hub.counters.limitsHit.maxBytesRefused++;
     gateway.hub.counters.refuseFrame("too_large");

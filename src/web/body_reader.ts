@@ -40,14 +40,18 @@ export class BodyReader {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** Reads a request's body. Never rejects. */
-  async read(request: Request): Promise<Body> {
+  /**
+   * Reads a request's body. Never rejects.
+   *
+   * @param maxBytes In place of the reader's own bound.
+   */
+  async read(request: Request, maxBytes: number = this.#maxBytes): Promise<Body> {
     const length = request.headers.get("content-length");
     // Deno 2.7 lets both headers pass; the length then says nothing. Not `has`, for which Deno reads all headers.
     if (length === null || request.headers.get("transfer-encoding") !== null) {
-      return readBody(request, { maxBytes: this.#maxBytes, timeoutMs: this.#timeoutMs });
+      return readBody(request, { maxBytes, timeoutMs: this.#timeoutMs });
     }
-    if (!(Number(length) <= this.#maxBytes)) return { ok: false, status: 413 };
+    if (!(Number(length) <= maxBytes)) return { ok: false, status: 413 };
     let body: Body | undefined;
     const reading = request.bytes().then((bytes) => body = { ok: true, bytes }, () => {
       return body = LATE; // the peer broke off: whatever is answered, nobody reads it

@@ -9,7 +9,6 @@ import {
 } from "../../protocol/legacy.ts";
 import { countFrame } from "../../hub/commands.ts";
 import type { Session } from "../../hub/session.ts";
-import { readBody } from "../../web/body.ts";
 import { errorResponse } from "../../web/errors.ts";
 import type { RemoteEnv } from "../../web/remote.ts";
 import type { Gateway, Peer } from "../gateway.ts";
@@ -55,7 +54,7 @@ export function legacyRoutes(gateway: Gateway): Hono<RemoteEnv> {
   routes.post("/chloe/xhr", async (c) => {
     const entry = gateway.enter(c.req.raw.headers, c.env);
     if ("refusal" in entry) return entry.refusal;
-    const body = await readBody(c.req.raw, { maxBytes: gateway.maxMessageBytes });
+    const body = await gateway.bodies.read(c.req.raw, gateway.maxMessageBytes);
     if (!body.ok) {
       if (body.status === 413) gateway.hub.counters.limitsHit.maxBytesRefused++;
       return errorResponse(body.status, "too_large", "Send less, and at once", {
