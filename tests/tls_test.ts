@@ -206,6 +206,7 @@ test("the command line speaks with a server by TLS, whatever name its certificat
 
   const status = await runChloe(["status", `--config=${file}`, `--pid-file=${folder.path}/pid`]);
   assertStringIncludes(status.stdout, `Chloe is running (process ${chloe.pid}) at https://`);
+  assertEquals([status.stdout.includes("1 websocket"), status.stderr], [true, ""]);
   const sent = await runChloe(["send", `--config=${file}`, "--channel=news", "hello"]);
   assertEquals([sent.code, sent.stdout, sent.stderr], [0, "sent to 1 session\n", ""]);
   assertEquals(await client.nextData(), "hello");
@@ -248,6 +249,8 @@ test("the daemon and the demo app work by TLS", async () => {
     await client.connect("websocket");
     await client.send("there and back");
     await client.next((frame) => "data" in frame);
+    const status = await runChloe(["status", `--pid-file=${folder.path}/pid`]);
+    assertEquals([status.stdout.includes("1 websocket"), status.stderr], [true, ""]);
   } finally {
     const stopped = await runChloe(["stop", `--pid-file=${folder.path}/pid`]);
     assertEquals(stopped.code, 0, stopped.stderr);
