@@ -75,6 +75,24 @@ Deno.test("chloe status says that a server runs whose numbers it may not read, a
   assertMatch(stderr, /^chloe: Cannot read the numbers of http.*Bearer <api key>.*\(401\)\n$/);
 });
 
+Deno.test("chloe status says that it has no key while the config has a problem", async () => {
+  await using folder = await makeFolder();
+  const config = `${folder.path}/chloe.toml`;
+  await Deno.writeTextFile(config, `api_keys = ["${createApiKey()}"]\n`);
+  const pidFile = ["--pid-file", `${folder.path}/chloe.pid`];
+  await runChloe(
+    ["start", "--port=0", "--config", config, ...pidFile, "--log-file", `${folder.path}/log`],
+  );
+  try {
+    await Deno.writeTextFile(config, 'log.level = "loud"\n', { append: true });
+    const { code, stdout, stderr } = await runChloe(["status", ...pidFile]);
+    assertEquals([code, lines(stdout).length], [0, 1]);
+    assertMatch(stderr, /\(401\)\nchloe: The config has a problem: 'chloe check' says which\n$/);
+  } finally {
+    await runChloe(["stop", ...pidFile]);
+  }
+});
+
 Deno.test("chloe status shows what an older server tells", async () => {
   const { code, stdout, stderr } = await statusOf({
     "/healthz": HEALTHY,

@@ -32,8 +32,8 @@ async function status(options: Options): Promise<number> {
     if (found.url !== null && await health(found.url) !== null) {
       say(`Chloe is running${at(found)}`);
       for (const line of remarks(await readReloadNote(pidFile))) say(line);
-      // Its config is the one that it was started with, wherever this is asked.
-      const { config } = await readConfig({ ...await configOf(pidFile), ...options });
+      // Its config is the one that it was started with, flags and all, wherever this is asked.
+      const { config } = await readConfig({ ...await recallStart(pidFile), ...options });
       await sayNumbers(found.url, config);
       return 0;
     }
@@ -55,13 +55,11 @@ async function status(options: Options): Promise<number> {
   return 1;
 }
 
-/** The config file of the daemon's last start, where it had one, and the flags by which its certificate is known. */
-async function configOf(pidFile: string): Promise<Options> {
-  const { config, tlsCert, tlsKey } = await recallStart(pidFile);
-  return { config, tlsCert, tlsKey };
-}
-
-/** Says what the server at `url` counts. That it runs is known: what cannot be read changes nothing about it. */
+/**
+ * Says what the server at `url` counts. That it runs is known: what cannot be read changes nothing about it.
+ *
+ * @param config Its config, where that can be read.
+ */
 async function sayNumbers(url: string, config: Config | undefined): Promise<void> {
   const server = new RunningServer(url, config ?? { api_keys: [], secret: [] }, config?.tls.cert);
   try {
@@ -70,5 +68,7 @@ async function sayNumbers(url: string, config: Config | undefined): Promise<void
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     complain(error.message);
+    // Without it there is no key to show.
+    if (config === undefined) complain("The config has a problem: 'chloe check' says which");
   }
 }

@@ -79,6 +79,9 @@ export interface Form {
 export function parseForm(body: string): Form | Problem {
   const message: Record<string, string | string[]> = {};
   let sig: string | null = null;
+  if (/^\s*[{[]/.test(body)) {
+    return bad("body: this is JSON, sent as a form; add 'content-type: application/json'");
+  }
   for (const [name, value] of new URLSearchParams(body)) {
     if (name === "channels") {
       const channels = message.channels;

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { checkMessage, type Delivery, parseForm, type Problem } from "./send_schema.ts";
 
 function check(message: unknown, messageBytes = 1000): Delivery | Problem {
@@ -124,5 +124,13 @@ Deno.test("parseForm() names the member that is wrong", () => {
     const result = parseForm(form);
     assert("status" in result);
     assertEquals(wrongMember(result), member);
+  }
+});
+
+Deno.test("parseForm() says how JSON is sent where a form is none", () => {
+  for (const body of ['{"data":1}', ' [{"data":"a=b&c"}]', '{"data":"1 + 1 = 2"}']) {
+    const result = parseForm(body);
+    assert("status" in result);
+    assertStringIncludes(result.message, "content-type: application/json");
   }
 });
