@@ -80,10 +80,14 @@ class Release implements AsyncDisposable {
 
   /** Runs the script as `curl | sh` does. */
   async install(
-    { env = {}, script }: { env?: Record<string, string>; script?: string } = {},
+    { env = {}, script, args = [] }: {
+      env?: Record<string, string>;
+      script?: string;
+      args?: string[];
+    } = {},
   ): Promise<Finished> {
     const child = new Deno.Command("sh", {
-      args: ["-s"],
+      args: ["-s", "--", ...args],
       clearEnv: true,
       env: {
         PATH: Deno.env.get("PATH")!,
@@ -147,6 +151,19 @@ test("install.sh puts one file in place, and says what is next", async () => {
   assertEquals(await release.version(), `chloe ${VERSION}`);
   assertStringIncludes(stdout, `${release.prefix}/bin/chloe: chloe ${VERSION}\n`);
   assertStringIncludes(stdout, `Add ${release.prefix}/bin to your PATH`);
+});
+
+test("install.sh --help says what there is, and any other argument is refused: nothing is installed", async () => {
+  await using release = await Release.make();
+  const help = await release.install({ args: ["--help"] });
+  assertEquals([help.code, help.stderr], [0, ""]);
+  for (const name of ["PREFIX", "CHLOE_VERSION", "CHLOE_DOWNLOADS"]) {
+    assertStringIncludes(help.stdout, name);
+  }
+  const refused = await release.install({ args: ["--prefix=/opt"] });
+  assertEquals(refused.code, 1);
+  assertStringIncludes(refused.stderr, "it takes no arguments, but PREFIX");
+  assertEquals(await release.left(), []);
 });
 
 test("install.sh goes to ~/.local where no place is named and one is not root", async () => {

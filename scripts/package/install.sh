@@ -9,6 +9,14 @@ set -eu
 
 # All in a function: a script that was cut off on its way here does nothing at all.
 main() {
+  case ${1:-} in
+    "") ;;
+    -h | --help)
+      usage
+      return
+      ;;
+    *) fail "it takes no arguments, but PREFIX, CHLOE_VERSION and CHLOE_DOWNLOADS from the environment" ;;
+  esac
   version=${CHLOE_VERSION:-@VERSION@}
   downloads=${CHLOE_DOWNLOADS:-@DOWNLOADS@}
   if [ -z "${PREFIX:-}" ]; then
@@ -55,6 +63,14 @@ main() {
   echo "Next: chloe secret > chloe.toml, then: chloe start"
 }
 
+usage() {
+  echo "Usage: [VARIABLE=VALUE] sh install.sh: installs Chloe, as PREFIX/bin/chloe"
+  echo
+  echo "  PREFIX           where: /usr/local for root, else ~/.local"
+  echo "  CHLOE_VERSION    which: @VERSION@"
+  echo "  CHLOE_DOWNLOADS  from where: @DOWNLOADS@"
+}
+
 fail() {
   echo "install.sh: Cannot install Chloe: $1" >&2
   echo "install.sh: Nothing was changed." >&2
@@ -94,4 +110,4 @@ sum_of() {
   fi
 }
 
-main
+main "$@"

@@ -35,7 +35,7 @@ async function reload(options: Options): Promise<number> {
   if (found.state !== "running") {
     throw new Failure(
       `Cannot reload: no server holds the pid file ${pidFile}; name its own with --pid-file, ` +
-        "or send SIGHUP to one that has none",
+        "or send SIGHUP to one that has none (as a package: systemctl reload chloe)",
     );
   }
   const { pid } = found;
