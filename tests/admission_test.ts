@@ -535,6 +535,51 @@ for (const transport of TRANSPORTS) {
     assertEquals([rig.hub.sessions.size, rig.hub.wheel.size], [0, 0]);
   });
 
+  Deno.test(`${transport}: a resume that its page gave up for another takes nothing from that`, async () => {
+    await using rig = new DoorRig();
+    await using client = new SessionClient(rig);
+    await client.connect(transport, { subscribe: { news: {} } });
+    const givenUp = client.resume(transport, { subscribe: { "own-a": {} } }).catch(() => {});
+    const answer = await rig.asked();
+    client.dropTransport();
+    await givenUp;
+    assertEquals((await client.resume("websocket")).resumed, true);
+    answer({ ok: true });
+    rig.publish("news", 1);
+    assertEquals(await client.nextData(), 1);
+    await client.close();
+    await rig.allGone();
+    rig.pass(30_000);
+    assertEquals([rig.hub.sessions.size, rig.hub.wheel.size], [0, 0]);
+  });
+
+  if (transport !== "events") { // of a stream nobody hears that it is gone until it is answered
+    Deno.test(`${transport}: a resume that its page gave up leaves it the transport that it has`, async () => {
+      await using rig = new DoorRig();
+      await using client = new SessionClient(rig);
+      await client.connect("websocket", { subscribe: { news: {} } });
+      await using other = new SessionClient(rig);
+      const givenUp = other.connect(transport, {
+        resume: client.secret,
+        received: 0,
+        subscribe: { "own-a": {} },
+      }).catch(() => {});
+      const answer = await rig.asked();
+      other.dropTransport();
+      await givenUp;
+      await eventually(
+        () => Promise.resolve(rig.hub.counters.connections === 1 || undefined),
+        "the end of what was given up",
+      );
+      answer({ ok: true });
+      rig.publish("news", 1);
+      assertEquals(await client.nextData(), 1);
+      // It is pinged on.
+      rig.pass(60_000);
+      await eventually(() => Promise.resolve(client.pings > 0 || undefined), "a ping");
+    });
+  }
+
   Deno.test(`${transport}: a page that goes while the app is asked about a channel leaves nothing`, async () => {
     await using rig = new DoorRig();
     const client = new SessionClient(rig);

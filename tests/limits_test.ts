@@ -140,6 +140,28 @@ Deno.test("connections of one address leave room for others; of IPv6 a /64 is on
   assertEquals(rig.hub.counters.limitsHit.connectionsPerAddress, 3);
 });
 
+Deno.test("a plain event stream counts for its address while the app is asked about it", async () => {
+  const answers: (() => void)[] = [];
+  await using rig = new CrowdRig({
+    addressLimit: new AddressLimit({ max: 2, includesLocal: true }),
+    admit: () => new Promise((resolve) => answers.push(() => resolve({ ok: true }))),
+  });
+  const headers = { "x-address": "192.0.2.1" };
+  const asking = [];
+  for (let n = 1; n <= 2; n++) {
+    asking.push(await request(rig, "/chloe/events?channel=news", { headers }));
+    await eventually(() => Promise.resolve(answers.length === n || undefined), "a question");
+  }
+  assertEquals((await ask(rig, "/chloe/events?channel=news", { headers })).status, 429);
+  for (const answer of answers) answer();
+  for (const stream of asking) {
+    assertEquals((await stream.head()).status, 200);
+    stream.cut();
+  }
+  await rig.allGone();
+  assertEquals(rig.hub.counters.connectionsOf("192.0.2.1"), 0);
+});
+
 Deno.test("what an address held is forgotten when it is gone", async () => {
   const addressLimit = new AddressLimit({ max: 1, includesLocal: true });
   await using rig = new CrowdRig({ addressLimit });

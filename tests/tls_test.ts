@@ -3,7 +3,14 @@
  *
  * @module
  */
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
+import { Listener } from "../src/http/listener.ts";
 import { freePort } from "./support/app_process.ts";
 import {
   CertificateFolder,
@@ -192,6 +199,23 @@ async function goOnUntil(
     if (client.log.length < count) await came;
   }
 }
+
+test("a certificate that comes while the server ends opens its port no more", async () => {
+  const [before, after] = await Promise.all([makeCertificate(), makeCertificate()]);
+  const listener = new Listener({
+    hostname: "127.0.0.1",
+    port: 0,
+    certificate: before,
+    handle: () => new Response("here"),
+  });
+  const closing = listener.close();
+  listener.renew(after);
+  await closing;
+  await assertRejects(
+    () => Deno.connect({ hostname: "127.0.0.1", port: listener.port }),
+    Deno.errors.ConnectionRefused,
+  );
+});
 
 test("a pair that is no pair is refused with a line in the log, and the one before stays", async () => {
   const [one, two] = await Promise.all([makeCertificate(), makeCertificate()]);

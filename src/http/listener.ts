@@ -84,7 +84,8 @@ export class Listener {
   renew(certificate: Certificate): void {
     const before = { server: this.#server, certificate: this.#certificate };
     this.#certificate = certificate;
-    if (!this.#isListening) return; // the next loop has it
+    // The next loop has it; of one that closes there is none.
+    if (!this.#isListening || this.#closing) return;
     try {
       this.#server = this.#listen(this.port);
     } catch (error) {

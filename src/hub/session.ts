@@ -131,6 +131,8 @@ export class Session implements Timed {
   placed: Set<string> | null = null;
   /** Where its page is from: that of its last connection, where a browser said so. */
   page: Page | null = null;
+  /** Which `connect` its page goes on by, of all that began. */
+  connectOrder = 0;
   /** Time between pings, as its browser was told. */
   pingMs: number;
   /** Whether its next token is being checked. */

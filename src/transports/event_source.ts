@@ -56,6 +56,8 @@ export async function acceptEventSource(
   const keepsHistory = names.some((name) => hub.ruleOf(name).history !== null);
   const own = names.length > 1 && keepsHistory ? plainCodecOf(names) : null;
   const label = (name: string) => names.length === 1 ? "" : name;
+  // From now on it counts: others may come while somebody is asked.
+  const stream = new EventStream("events", hub.counters, peer.addressKey);
   let session: Session;
   try {
     session = await gateway.openSession(own?.codec ?? plainCodec, {
@@ -65,6 +67,7 @@ export async function acceptEventSource(
       labels: new Map(names.map((name) => [name, label(name)])),
     });
   } catch (error) {
+    await stream.body.cancel(); // nobody is going to read it
     return refusal(error, cors);
   }
   // Whoever is asked has a time to answer in.
@@ -89,18 +92,19 @@ export async function acceptEventSource(
   const refused = refusals.find((each) => each !== null);
   if (refused !== undefined) {
     session.end(null);
+    await stream.body.cancel();
     const { code, message = ERRORS[code].message } = refused;
     const later = ERRORS[code].retry;
     return refusalResponse({ code, message: `channel: ${message}`, later }, cors);
   }
   if (session.released) {
+    await stream.body.cancel();
     const message = "The session was ended while it began: come back later";
     return refusalResponse({ code: "shutting_down", message, later: true }, cors);
   }
 
   // Where it stands now, for a browser that comes back before there was anything to tell.
   if (positions.size > 0) hub.sendTo(session, `id: ${lastEventId(names, positions)}\n\n`);
-  const stream = new EventStream("events", hub.counters, peer.addressKey);
   stream.session = session;
   session.attach(stream);
   // Says that the stream is open, and when to come back: EventSource has no backoff of its own.

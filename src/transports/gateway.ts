@@ -101,6 +101,8 @@ export class Gateway {
   readonly #pages = new Pages();
   #settings: GatewaySettings;
   #warnedAt = -Infinity;
+  /** How many `connect` began. */
+  #connects = 0;
   readonly #notices = new OriginNotices();
 
   constructor(options: GatewayOptions) {
@@ -240,16 +242,20 @@ export class Gateway {
         `connect.subscribe: names more than ${hub.maxSubscriptions} channels`,
       );
     }
+    const order = ++this.#connects;
     return this.#withClaims(connect.token, (claims) => {
-      return this.#begin(connect, claims, peer, transport);
+      return this.#begin(connect, claims, { peer, transport, order });
     });
   }
 
   #begin(
     connect: Connect,
     claims: ConnectionClaims | null,
-    peer: Peer,
-    transport: Transport,
+    { peer, transport, order }: {
+      readonly peer: Peer;
+      readonly transport: Transport;
+      readonly order: number;
+    },
   ): Session | Promise<Session> {
     const { hub } = this;
     const { page } = peer;
@@ -264,10 +270,11 @@ export class Gateway {
           throw new ProtocolError("token_expired", CLOSES.tokenExpired);
         }
         refuseLate(session, connect);
+        refuseOvertaken(session, { transport, order });
         if (this.goOn(session, connect.received ?? 0)) {
           session.page = page;
           const granted = claims === null ? [] : applyToken(hub, session, claims);
-          return this.#welcome(session, transport, connect, { resumed: true, granted });
+          return this.#welcome(session, transport, connect, { order, resumed: true, granted });
         }
         endUnreachable(session);
       }
@@ -279,6 +286,7 @@ export class Gateway {
     return this.#ifAdmitted(peer, connect, claims, (admission) => {
       const session = this.#create(nativeCodec, { admission, claims, peer, client, formerId });
       return this.#welcome(session, transport, connect, {
+        order,
         resumed: false,
         ...(admission.data !== undefined && { data: admission.data }),
         granted: [...(admission.channels ?? []), ...(claims?.channels ?? [])],
@@ -447,7 +455,12 @@ export class Gateway {
     session: Session,
     transport: Transport,
     connect: Connect,
-    { resumed, data, granted = [] }: { resumed: boolean; data?: Json; granted?: readonly string[] },
+    { order, resumed, data, granted = [] }: {
+      readonly order: number;
+      readonly resumed: boolean;
+      readonly data?: Json;
+      readonly granted?: readonly string[];
+    },
   ): Session | Promise<Session> {
     const { hub } = this;
     if (resumed) hub.counters.sessionsResumed++;
@@ -465,6 +478,14 @@ export class Gateway {
     const connected = (members: readonly string[]): Session => {
       // The app or the grace time ended it while somebody was asked.
       if (session.ended) throw new ProtocolError("unknown_session", CLOSES.fault);
+      if (resumed) {
+        try {
+          refuseOvertaken(session, { transport, order });
+        } catch (error) {
+          hub.wheel.schedule(session, hub.now() + hub.bounds.graceMs);
+          throw error;
+        }
+      }
       // Meanwhile the old transport may have taken so much, unheard, that what its page lacks was let go.
       if (resumed && received < session.outbox.base) {
         hub.wheel.schedule(session, hub.now() + hub.bounds.graceMs);
@@ -477,6 +498,7 @@ export class Gateway {
         throw new ProtocolError("token_expired", CLOSES.tokenExpired);
       }
       session.pingMs = hub.bounds.pingMs;
+      session.connectOrder = order;
       session.attach(transport);
       const expires = expiresIn(hub, session);
       const head = JSON.stringify({
@@ -522,6 +544,19 @@ function isSameUser(session: Session, claims: ConnectionClaims | null): boolean 
  */
 function refuseLate(session: Session, { received = Infinity }: Connect): void {
   if (received < session.outbox.acknowledged) {
+    throw new ProtocolError("taken_over", CLOSES.replaced);
+  }
+}
+
+/**
+ * Refuses a `connect` whose page gave it up while its token was checked or the app was asked: it is gone, or has
+ * gone on by one that began later. What it listens to now is not to be taken from it.
+ */
+function refuseOvertaken(
+  session: Session,
+  { transport, order }: { readonly transport: Transport; readonly order: number },
+): void {
+  if (order < session.connectOrder || !transport.writable) {
     throw new ProtocolError("taken_over", CLOSES.replaced);
   }
 }
