@@ -69,6 +69,8 @@ async function circumstances(
   const memory = Math.round(Deno.systemMemoryInfo().total / 2 ** 30);
   const versions: Record<string, string> = { Deno: Deno.version.deno };
   const version = (text: string) => /\d+(\.\d+)+/.exec(text)?.[0] ?? "?";
+  const wrk = version(await firstLine("wrk", "--version"));
+  if (wrk !== "?") versions["wrk"] = wrk;
   if (peers.includes("nchan")) {
     versions["nginx"] = version(await firstLine("nginx", "-v"));
     const nchan = await firstLine("dpkg-query", "-W", "-f", "${Version}", "libnginx-mod-nchan");
@@ -147,20 +149,30 @@ export async function run(
     },
   };
   if (isProfiled) await Deno.remove(profiles, { recursive: true }).catch(() => {});
+  const about = await circumstances({ command: options.command, cores, peers });
+  const before = await readRuns(folder);
+  let written = { tables: "", plot: "" };
   for (const scenario of scenarios) {
     say(`${clock()}  == ${scenario}`);
     await SCENARIOS[scenario]!(bench);
+    // After each, so that a bench that is cut off leaves what it has.
+    written = await writeResults(folder, withRun(before, { about, results }));
   }
   if (isProfiled) await drawProfiles(profiles, results);
-  const about = await circumstances({ command: options.command, cores, peers });
-  const runs = withRun(await readRuns(folder), { about, results });
+  say(`${clock()}  ${results.length} measurements, in ${folder}`);
+  return { count: results.length, ...written };
+}
+
+async function writeResults(
+  folder: string,
+  runs: readonly Run[],
+): Promise<{ tables: string; plot: string }> {
   const tables = markdown(runs);
   const plot = svg(panelsOf(runs.flatMap(({ results }) => results)));
   await Deno.writeTextFile(`${folder}/results.md`, tables);
   await Deno.writeTextFile(`${folder}/results.svg`, plot);
   await Deno.writeTextFile(`${folder}/results.json`, json(runs));
-  say(`${clock()}  ${results.length} measurements, in ${folder}`);
-  return { count: results.length, tables, plot };
+  return { tables, plot };
 }
 
 /** Beside each profile its flame graph, and the hottest functions of all of them as a list. */

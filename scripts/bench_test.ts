@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { intoDocument, json, run } from "./bench.ts";
 import { flameGraph, framesOf, hottest } from "./bench/flame.ts";
 import { Histogram } from "./bench/histogram.ts";
@@ -6,6 +6,7 @@ import { marked, Marks } from "./bench/marks.ts";
 import { panelsOf, svg } from "./bench/plot.ts";
 import { type Circumstances, human, markdown, withRun } from "./bench/report.ts";
 import type { Result } from "./bench/scenarios.ts";
+import { readWrk } from "./bench/wrk.ts";
 
 function assertNear(actual: number, expected: number, tolerance: number): void {
   assert(Math.abs(actual - expected) <= tolerance, `${actual} is not near ${expected}`);
@@ -187,4 +188,21 @@ Deno.test("the bench's flame graph is of what was not idle, and finds the hottes
   assertStringIncludes(drawing, "<title>flush b/c.ts:7 100.0 %</title>");
   assertStringIncludes(drawing, 'width="900.0"');
   assert(!drawing.includes("(idle)"));
+});
+
+Deno.test("the bench reads what wrk reports", () => {
+  const report = `Running 10s test @ http://127.0.0.1:8901/send
+  1 threads and 64 connections
+  Thread Stats   Avg      Stdev     Max   +/- Stdev
+    Latency     1.29ms  418.95us  19.10ms   92.71%
+  498412 requests in 10.02s, 93.63MB read
+  Socket errors: connect 0, read 2, write 0, timeout 1
+  Non-2xx or 3xx responses: 40
+Requests/sec:  49741.23
+Transfer/sec:      9.34MB
+`;
+  assertEquals(readWrk(report), { answered: 498_412, perSecond: 49_741.23, failed: 43 });
+  const clean = report.replace(/.*(errors|Non-).*\n/g, "");
+  assertEquals(readWrk(clean).failed, 0);
+  assertThrows(() => readWrk("unable to connect"), Error, "Cannot read what wrk says");
 });

@@ -44,6 +44,8 @@ export interface PublishJob {
   readonly kind: "publish";
   readonly target: Target;
   readonly connections: number;
+  /** The path of wrk, where that is to publish in place of the load itself. */
+  readonly wrk?: string;
   readonly payload: number;
   readonly seconds: number;
   /** Whether it is about the figures' existence more than about what they are. */

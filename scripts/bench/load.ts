@@ -6,20 +6,20 @@
  */
 import { fanOut } from "./fan_out.ts";
 import type { Figures, Job } from "./jobs.ts";
-import { publish, relay } from "./requests.ts";
+import { publish, publishByWrk, relay } from "./requests.ts";
 
-function run(job: Job): Figures {
+function run(job: Job): Figures | Promise<Figures> {
   switch (job.kind) {
     case "fan-out":
       return fanOut(job);
     case "publish":
-      return publish(job);
+      return job.wrk === undefined ? publish(job) : publishByWrk(job, job.wrk);
     case "relay":
       return relay(job);
   }
 }
 
 if (import.meta.main) {
-  const figures = run(JSON.parse(Deno.args[0]!));
+  const figures = await run(JSON.parse(Deno.args[0]!));
   Deno.stdout.writeSync(new TextEncoder().encode(`${JSON.stringify(figures)}\n`));
 }

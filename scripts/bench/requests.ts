@@ -4,8 +4,9 @@ import { HttpFlood } from "./http.ts";
 import { Loop } from "./loop.ts";
 import { Marks } from "./marks.ts";
 import { Meter, type Reading, sharesOf } from "./meter.ts";
-import { dialectOf, publishRequest } from "./targets.ts";
+import { dialectOf, publication, publishRequest } from "./targets.ts";
 import { type Crowd, WebSocketConnection } from "./websocket.ts";
+import { Wrk } from "./wrk.ts";
 
 const WARM_MS = 2000;
 const QUICK_WARM_MS = 300;
@@ -77,6 +78,40 @@ export function publish(job: PublishJob): Figures {
   const readings = measure(loop, meter, seconds);
   const figures = figuresOf(flood.answered - begun, readings, meter);
   return { connections, ...figures, failed: flood.failed, ended: crowd.ended };
+}
+
+/** wrk's own start and end, of which it takes no account. */
+const WRK_MARGIN_MS = 500;
+
+/** Has wrk publish as fast as its connections are answered; the subscriber is ours. */
+export async function publishByWrk(job: PublishJob, program: string): Promise<Figures> {
+  const { target, connections, payload } = job;
+  using loop = new Loop({ dozes: true });
+  const meter = new Meter(target.pid);
+  const crowd = newCrowd(job, loop, [CHANNEL]);
+  openAll(crowd, 1);
+  const { path, ...request } = publication(target, CHANNEL, "x".repeat(payload));
+  const url = `http://127.0.0.1:${target.port}${path}`;
+  const run = async (seconds: number) => {
+    const wrk = new Wrk({ program, url, ...request, connections, seconds });
+    const readings = measure(loop, meter, seconds + WRK_MARGIN_MS / 1000);
+    const { cpuSeconds } = wrk;
+    return { readings, cpuSeconds, ...await wrk.result() };
+  };
+  await run(WARM_MS / 1000);
+  const { readings, cpuSeconds, answered, perSecond, failed } = await run(job.seconds);
+  const figures = figuresOf(answered, readings, meter);
+  const loadCpuUs = (figures.loadCpuUs ?? 0) + cpuSeconds * 1e6 / Math.max(1, answered);
+  const { serverShare = 0, loadShare = 0, othersShare = 0 } = figures;
+  const wrkShare = cpuSeconds / job.seconds;
+  return {
+    connections,
+    ...{ ...figures, perSecond, loadCpuUs, failed, ended: crowd.ended },
+    // Of the time in which wrk was at work.
+    serverShare: serverShare * (job.seconds + WRK_MARGIN_MS / 1000) / job.seconds,
+    loadShare: loadShare + wrkShare,
+    othersShare: Math.max(0, othersShare - wrkShare),
+  };
 }
 
 /** Sends to the app as fast as it answers, from each session one after the other. */

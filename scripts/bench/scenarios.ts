@@ -1,5 +1,5 @@
 import type { FanOutJob, Figures, Job } from "./jobs.ts";
-import type { RunningServer, StartOptions } from "./servers.ts";
+import { findProgram, type RunningServer, type StartOptions } from "./servers.ts";
 import type { Kind, Target, Transport } from "./targets.ts";
 
 /** One measurement. */
@@ -226,6 +226,18 @@ async function requests(bench: Bench): Promise<void> {
     const name = "publish: 64 connections, JSON, one subscriber";
     await measure(bench, { scenario, name, kind }, (target) => ({
       ...{ kind: "publish", connections: 64, payload: PAYLOAD, seconds, isQuick, target },
+    }));
+  }
+  // wrk sleeps between two answers, and each server pays to wake it. It takes whole seconds to begin.
+  for (const kind of isQuick ? [] : kinds) {
+    const name = "publish by wrk: 64 connections, JSON, one subscriber";
+    const wrk = await findProgram("wrk");
+    if (wrk === null) {
+      bench.fail(scenario, name, kind, "Install it: apt-get install wrk");
+      continue;
+    }
+    await measure(bench, { scenario, name, kind }, (target) => ({
+      ...{ kind: "publish", connections: 64, payload: PAYLOAD, seconds, isQuick, target, wrk },
     }));
   }
   const sessions = isQuick ? 100 : 1000;

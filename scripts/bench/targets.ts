@@ -136,27 +136,44 @@ export interface Publisher {
   readonly failed: number;
 }
 
+/** A request that publishes, in its parts. */
+export interface Publication {
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** What publishes a text. */
+export function publication(target: Target, channel: string, text: string): Publication {
+  const json = { "Content-Type": "application/json" };
+  const body = JSON.stringify({ channel, data: text });
+  switch (target.kind) {
+    case "chloe":
+      return {
+        path: "/send",
+        headers: { Authorization: `Bearer ${target.apiKey}`, ...json },
+        body,
+      };
+    case "nchan":
+      return { path: `/pub/${channel}`, headers: json, body };
+    default:
+      return {
+        path: `/publish/${channel}`,
+        headers: { "Content-Type": "text/plain" },
+        body: text,
+      };
+  }
+}
+
 /** The request that publishes a text. */
 export function publishRequest(
   target: Target,
   channel: string,
   text: string,
 ): Uint8Array<ArrayBuffer> {
-  switch (target.kind) {
-    case "chloe":
-      return post(
-        "/send",
-        target.port,
-        `Authorization: Bearer ${target.apiKey}\r\nContent-Type: application/json\r\n`,
-        JSON.stringify({ channel, data: text }),
-      );
-    case "nchan": {
-      const json = JSON.stringify({ channel, data: text });
-      return post(`/pub/${channel}`, target.port, "Content-Type: application/json\r\n", json);
-    }
-    default:
-      return post(`/publish/${channel}`, target.port, "Content-Type: text/plain\r\n", text);
-  }
+  const { path, headers, body } = publication(target, channel, text);
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  return post(path, target.port, lines.join(""), body);
 }
 
 /** Opens one. */
