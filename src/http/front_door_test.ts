@@ -46,7 +46,7 @@ async function answers(handle: Handler, all: readonly Asked[]): Promise<unknown[
       ...(body !== undefined && { body: typeof body === "string" ? encode(body) : body }),
     });
     const response = await handle(request, LOCAL);
-    const text = (await response.text()).replace(/"msg_[^"_]+.*?_(\w+)"/g, '"id $1"');
+    const text = (await response.text()).replace(/"msg_[\w-]{12}_(\w+)"/g, '"id $1"');
     seen.push([response.status, [...response.headers], text]);
   }
   return seen;
