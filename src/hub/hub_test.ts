@@ -312,3 +312,22 @@ Deno.test("Hub.endAll() hands over what was published, then tells everybody", ()
   assertEquals(transport.closed?.close, CLOSES.shutdown);
   assertEquals([rig.hub.sessions.size, rig.hub.channels.size, rig.hub.users.size], [0, 0, 0]);
 });
+
+Deno.test("Hub.findBySecret() finds a session each time by its secret, and by nothing else", () => {
+  const { hub } = new HubRig();
+  const session = hub.openSession(nativeCodec);
+  const other = hub.openSession(nativeCodec);
+  const secret = hub.secretOf(session);
+  const wrong = session.id + hub.secretOf(other).slice(session.id.length);
+  for (let time = 0; time < 3; time++) {
+    assertEquals([hub.findBySecret(wrong, nativeCodec), hub.findBySecret("", nativeCodec)], [
+      null,
+      null,
+    ]);
+    assertEquals(hub.findBySecret(secret, legacyCodec), null);
+    assertStrictEquals(hub.findBySecret(secret, nativeCodec), session);
+  }
+  session.end(null);
+  assertEquals(hub.findBySecret(secret, nativeCodec), null);
+  assertEquals(hub.idOfSecret(secret), session.id);
+});
