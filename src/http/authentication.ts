@@ -126,8 +126,7 @@ export class Authenticator {
     const { headers, remoteAddress } = requester;
     const authorization = headers.get("authorization");
     if (authorization !== null && this.#keys.size > 0) {
-      const [, key] = /^bearer +(\S+) *$/i.exec(authorization) ?? [];
-      const place = key === undefined ? -1 : this.#keys.find(key);
+      const place = this.#keys.find(bearerKey(authorization));
       if (place >= 0) return { ok: true, by: "key", key: `key ${place}`, goodUntilMs: 0 };
     }
     if (this.#verify !== null && headers.has("webhook-signature")) return null;
@@ -200,6 +199,15 @@ export class Authenticator {
     if (!verdict.ok) this.counters.refuse(verdict.reason);
     return verdict;
   }
+}
+
+/** The key in an `Authorization` header; `""`, which is no key, where there is none. */
+function bearerKey(authorization: string): string {
+  // As most write it: a regular expression for each request to /send would cost as much as the comparison.
+  if (authorization.startsWith("Bearer ") && !authorization.includes(" ", "Bearer ".length)) {
+    return authorization.slice("Bearer ".length);
+  }
+  return /^bearer +(\S+) *$/i.exec(authorization)?.[1] ?? "";
 }
 
 const SIGNATURE_HELP = {

@@ -110,13 +110,13 @@ Deno.test("frontDoor() hands over exactly POST /send, and the app has all else",
   assertEquals(door.straight, 0);
 });
 
-Deno.test("frontDoor() refuses a request of two lengths or hosts before it is looked at", async () => {
+Deno.test("frontDoor() refuses a request that could be read in two ways before it is looked at", async () => {
   const door = setUp();
   const [status, text] = await door.ask("http://localhost/send", {
     method: "POST",
-    headers: { ...FORM_TYPE, host: "localhost, evil.example" },
+    headers: { ...FORM_TYPE, "transfer-encoding": "gzip, chunked" },
     body: "data=1",
   });
   assertEquals([status, door.straight], [400, 0]);
-  assert(String(text).includes("Host: must be there once"));
+  assert(String(text).includes("Cannot tell where the body ends"));
 });

@@ -39,6 +39,7 @@ export function connectionsBy(
 
   return function connectionOf(request, peer) {
     const peerAddress = plainAddress(peer);
+    if (none && !secure) return { remoteAddress: peerAddress, peerAddress };
     const direct: Connection = secure
       ? { remoteAddress: peerAddress, peerAddress, scheme: "https", ...authorityOf(request) }
       : { remoteAddress: peerAddress, peerAddress };
