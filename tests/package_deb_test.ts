@@ -141,6 +141,8 @@ packageTest("the .deb is installed, used, upgraded, removed and purged", {
     };
     const write = (path: string, text: string) => Deno.writeTextFile(machine.root + path, text);
     const read = (path: string) => Deno.readTextFile(machine.root + path);
+    // What a Chloe that somebody ran here by hand has left is taken away by the purge as well.
+    await run(machine, "rm -rf /var/log/chloe /var/lib/chloe /run/chloe");
     const clean = await traces(machine);
     // As an administrator would, who has something else on that port.
     await run(machine, `mkdir -p /etc/systemd/system/${SERVICE}.d`);
