@@ -20,6 +20,14 @@ async function takeNumbers(client: SessionClient, from: number, to: number): Pro
   for (let n = from; n <= to; n++) assertEquals(await client.nextData(), n);
 }
 
+/** Waits until a page's socket, stream or next poll is there. */
+async function connectionHeld(server: TestServer): Promise<void> {
+  await eventually(async () => {
+    const { hub } = JSON.parse((await ask(server, "/api/stats")).text);
+    return hub.connections === 1 || undefined;
+  }, "a connection that is held");
+}
+
 const isBye = (frame: ServerFrame) => "bye" in frame;
 
 for (const transport of TRANSPORTS) {
@@ -202,6 +210,7 @@ for (const transport of TRANSPORTS) {
     await using server = await startTestServer();
     await using client = new SessionClient(server);
     await client.connect(transport, { subscribe: { news: {} } });
+    await connectionHeld(server);
     await server.send({ channel: "news", data: "last" });
     const { ended } = client;
     await Promise.all([server.shutdown(), client.nextData()]);
@@ -256,10 +265,7 @@ for (const from of TRANSPORTS) {
       await old.subscribe("news");
       const { ended } = old;
       // A poll that came after the takeover would be another thing.
-      await eventually(async () => {
-        const { hub } = JSON.parse((await ask(server, "/api/stats")).text);
-        return hub.connections === 1 || undefined;
-      }, "the next poll to be held");
+      await connectionHeld(server);
       await next.connect(to, { resume: old.secret, received: 1 });
       if (from === "poll") {
         assertEquals((await ended).code, 3501); // an empty answer
