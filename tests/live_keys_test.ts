@@ -9,12 +9,12 @@ import { keys } from "../src/config/keys.ts";
 import { schema } from "../src/config/schema.ts";
 import { type RunningServer, startServer } from "../src/server.ts";
 import { legacySignature } from "../src/signing/legacy_signature.ts";
-import { webhookSigner } from "../src/signing/standard_webhooks.ts";
 import { CHLOE_BIN } from "./support/chloe_process.ts";
 import { ask } from "./support/http.ts";
 import { post } from "./support/polls.ts";
 import type { ConfigFile } from "./support/server.ts";
 import { SessionClient } from "./support/session_client.ts";
+import { signedBy } from "./support/signed.ts";
 import { bySecret, KeyServer, SECRET, signer } from "./support/token_rig.ts";
 import { RawWebSocket } from "./support/websocket.ts";
 import { eventually, within } from "./support/within.ts";
@@ -71,13 +71,7 @@ async function sendStatus(
 
 const bySignature: See = (server) => {
   const body = "data=hi";
-  const id = crypto.randomUUID();
-  const timestamp = Math.floor(Date.now() / 1000);
-  return sendStatus(server, {
-    "webhook-id": id,
-    "webhook-timestamp": String(timestamp),
-    "webhook-signature": webhookSigner([NEW])(id, timestamp, body),
-  }, body);
+  return sendStatus(server, signedBy(NEW, body), body);
 };
 
 const byLegacySignature: See = (server) =>

@@ -4,11 +4,11 @@
  * @module
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { webhookSigner } from "../src/signing/standard_webhooks.ts";
 import { isMissing } from "./support/app_process.ts";
 import { CHLOE_COMMAND, runChloe } from "./support/chloe_process.ts";
 import { ask, type Exchange, request } from "./support/http.ts";
 import { type Reloadable, startReloadable } from "./support/reloadable.ts";
+import { signedBy } from "./support/signed.ts";
 import type { Address } from "./support/server.ts";
 import { SessionClient } from "./support/session_client.ts";
 import { RawWebSocket } from "./support/websocket.ts";
@@ -22,16 +22,9 @@ const CHANNELS = `[[channel]]\npattern = "**"\n`;
 /** What `/send` answers to a request that is signed with a secret. */
 async function sendSigned(address: Address, secret: string): Promise<number> {
   const body = JSON.stringify({ channel: "news", data: "hi" });
-  const id = crypto.randomUUID();
-  const timestamp = Math.floor(Date.now() / 1000);
   const { status } = await ask(address, "/send", {
     method: "POST",
-    headers: {
-      "content-type": "application/json",
-      "webhook-id": id,
-      "webhook-timestamp": String(timestamp),
-      "webhook-signature": webhookSigner([secret])(id, timestamp, body),
-    },
+    headers: { "content-type": "application/json", ...signedBy(secret, body) },
     body,
   });
   return status;

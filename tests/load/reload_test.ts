@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { webhookSigner } from "../../src/signing/standard_webhooks.ts";
+import { signedBy } from "../support/signed.ts";
 import { startReloadable } from "../support/reloadable.ts";
 import { eventually, within } from "../support/within.ts";
 import { LeanSocket, Refused } from "./lean_socket.ts";
@@ -37,16 +37,9 @@ function config(
 /** Sends the next number on a connection that is kept, signed. */
 async function send(url: string, secret: string, data: unknown): Promise<number> {
   const body = JSON.stringify({ channel: "news", data });
-  const id = crypto.randomUUID();
-  const timestamp = Math.floor(Date.now() / 1000);
   const response = await fetch(`${url}/send`, {
     method: "POST",
-    headers: {
-      "content-type": "application/json",
-      "webhook-id": id,
-      "webhook-timestamp": String(timestamp),
-      "webhook-signature": webhookSigner([secret])(id, timestamp, body),
-    },
+    headers: { "content-type": "application/json", ...signedBy(secret, body) },
     body,
   });
   await response.body?.cancel();
