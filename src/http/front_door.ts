@@ -2,7 +2,6 @@ import type { Hono } from "hono";
 import { errorResponse } from "../web/errors.ts";
 import type { RemoteEnv } from "../web/remote.ts";
 import { refuseAmbiguous } from "./ambiguous.ts";
-import { faultAnswer } from "./app.ts";
 import type { ConnectionOf } from "./proxies.ts";
 import type { SendEndpoint } from "./send.ts";
 
@@ -30,7 +29,7 @@ export function frontDoor({ app, send, connectionOf }: FrontDoorOptions): Handle
       if (refusal !== null) return refusal;
       const connection = connectionOf(request, peerAddress);
       if (request.method === "POST" && isSend(request.url)) {
-        return send(request, connection).catch(faultAnswer);
+        return send(request, connection);
       }
       return app.fetch(request, connection);
     } catch {

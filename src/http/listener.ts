@@ -1,5 +1,6 @@
 import { errorText } from "../web/error_text.ts";
 import { getLogger } from "@logtape/logtape";
+import { faultAnswer } from "./app.ts";
 import { isListenedTo, removeSocket } from "./unix_socket.ts";
 
 const logger = getLogger(["chloe", "http"]);
@@ -101,7 +102,7 @@ export class Listener {
     if (socket !== undefined) {
       removeSocket(socket.path);
       server = Deno.serve(
-        { path: socket.path, onListen() {} },
+        { path: socket.path, onListen() {}, onError: faultAnswer },
         (request) => handle(request, ""),
       );
       Deno.chmodSync(socket.path, socket.mode);
@@ -113,6 +114,7 @@ export class Listener {
           port,
           tcpBacklog: BACKLOG,
           onListen() {},
+          onError: faultAnswer,
           ...(tls !== undefined && { cert: tls.cert, key: tls.key, reusePort: true }),
         },
         (request, info) => handle(request, (info.remoteAddr as Deno.NetAddr).hostname ?? ""),

@@ -1,7 +1,7 @@
 import { Hono } from "hono";
 import { errorResponse } from "../web/errors.ts";
 import type { Connection, RemoteEnv } from "../web/remote.ts";
-import type { Authenticator, Requester } from "./authentication.ts";
+import type { Authenticator, Requester, Verdict } from "./authentication.ts";
 import { BodyReader } from "../web/body_reader.ts";
 import { checkMessage, type Delivery, parseForm, type Problem } from "./send_schema.ts";
 import type { SendLimit } from "./send_limit.ts";
@@ -36,6 +36,10 @@ export class SendCounters {
   readonly refused: Record<number, number> = {};
 }
 
+const CLOSED = "Cannot send: the server is shutting down";
+const NOT_JSON = "body: is not JSON";
+const TYPE_HELP = "Content-Type: must be application/x-www-form-urlencoded or application/json";
+
 /** What a request asks for, once it is let in and read. */
 interface Reading {
   readonly deliveries: readonly Delivery[];
@@ -53,61 +57,77 @@ export function sendEndpoint(options: SendOptions): SendEndpoint {
     ...(options.bodyTimeoutMs !== undefined && { timeoutMs: options.bodyTimeoutMs }),
   });
 
-  async function answer(request: Request, connection: Connection): Promise<Response> {
-    const { headers } = request;
-    if (!isOpen()) return refusal(503, "Cannot send: the server is shutting down");
-    const type = contentType(headers.get("content-type"));
-    if (type === null) {
-      return refusal(
-        415,
-        "Content-Type: must be application/x-www-form-urlencoded or application/json",
-      );
-    }
-    const from: Requester = { headers, ...connection };
-    const early = authenticator.byHeaders(from, { takesLegacy: true });
-    if (early?.ok === false) return refusal(401, early.message);
+  function refuse(response: Response): Response {
+    const { status } = response;
+    counters.refused[status] = (counters.refused[status] ?? 0) + 1;
+    return response;
+  }
 
+  /** Sends what was read, where it can be sent. */
+  function finish(
+    reading: Reading | Problem,
+    { key, requestId }: { readonly key: string; readonly requestId?: RequestId },
+  ): Response {
+    const waitS = options.limit?.take(key) ?? 0;
+    if (waitS > 0) return refuse(tooFast(waitS));
+    if ("status" in reading) return refuse(refusal(reading.status, reading.message));
+    if (!isOpen()) return refuse(refusal(503, CLOSED));
+    const result = sender.send(reading.deliveries, requestId);
+    if (!result.ok) return refuse(refusal(result.status, result.message));
+    counters.ok++;
+    counters.messages += result.sent.length;
+    return reading.answer(result.sent);
+  }
+
+  /** A message as JSON, from who was let in by its headers: nobody needs to see its bytes. */
+  async function takeJson(request: Request, key: string): Promise<Response> {
+    const body = await bodies.readJson(request);
+    return body.ok
+      ? finish(readMessages(body.value, sender.messageBytes), { key })
+      : refuse(bodyRefusal(body.status));
+  }
+
+  async function take(
+    request: Request,
+    { from, type, early, id }: {
+      readonly from: Requester;
+      readonly type: "form" | "json";
+      readonly early: Verdict & { readonly ok: true } | null;
+      readonly id: string | null;
+    },
+  ): Promise<Response> {
     const body = await bodies.read(request);
-    if (!body.ok) return bodyRefusal(body.status);
-    const text = decode(body.bytes);
-    if (text === null) return refusal(400, "body: is not UTF-8");
+    if (!body.ok) return refuse(bodyRefusal(body.status));
+    const text = decoder.decode(body.bytes);
     const form = type === "form" ? parseForm(text) : null;
-
     const legacyForm = form === null || "status" in form || form.sig === null
       ? null
       : { data: String(form.message.data ?? ""), sig: form.sig };
     const verdict = early ??
       authenticator.authenticate(from, { body: body.bytes, form: legacyForm });
-    if (!verdict.ok) return refusal(401, verdict.message);
-    const waitS = options.limit?.take(verdict.key) ?? 0;
-    if (waitS > 0) return tooFast(waitS);
-
-    const reading = form === null
-      ? readJson(text, sender.messageBytes)
-      : readForm(form, sender.messageBytes);
-    if ("status" in reading) return refusal(reading.status, reading.message);
-    const id = headers.get("webhook-id");
-    if (id !== null && (id === "" || id.length > MAX_REQUEST_ID)) {
-      return refusal(400, `webhook-id: must have 1 to ${MAX_REQUEST_ID} characters`);
-    }
-    if (!isOpen()) return refusal(503, "Cannot send: the server is shutting down");
-
-    const requestId: RequestId | undefined = id === null
-      ? undefined
-      : { id, body: body.bytes, untilMs: verdict.goodUntilMs };
-    const result = sender.send(reading.deliveries, requestId);
-    if (!result.ok) return refusal(result.status, result.message);
-    counters.messages += result.sent.length;
-    return reading.answer(result.sent);
+    if (!verdict.ok) return refuse(refusal(401, verdict.message));
+    const { messageBytes } = sender;
+    const reading = form === null ? readJson(text, messageBytes) : readForm(form, messageBytes);
+    const { key, goodUntilMs } = verdict;
+    if (id === null) return finish(reading, { key });
+    return id !== "" && id.length <= MAX_REQUEST_ID
+      ? finish(reading, { key, requestId: { id, body: body.bytes, untilMs: goodUntilMs } })
+      : refuse(refusal(400, `webhook-id: must have 1 to ${MAX_REQUEST_ID} characters`));
   }
 
-  return async function send(request, connection) {
+  return function send(request, connection) {
     counters.requests++;
-    const response = await answer(request, connection);
-    const { status } = response;
-    if (status === 200) counters.ok++;
-    else counters.refused[status] = (counters.refused[status] ?? 0) + 1;
-    return response;
+    if (!isOpen()) return Promise.resolve(refuse(refusal(503, CLOSED)));
+    const { headers } = request;
+    const type = contentType(headers.get("content-type"));
+    if (type === null) return Promise.resolve(refuse(refusal(415, TYPE_HELP)));
+    const from: Requester = { headers, ...connection };
+    const early = authenticator.byHeaders(from, { takesLegacy: true });
+    if (early?.ok === false) return Promise.resolve(refuse(refusal(401, early.message)));
+    const id = headers.get("webhook-id");
+    return early !== null && type === "json" && id === null
+      ? takeJson(request, early.key)
+      : take(request, { from, type, early, id });
   };
 }
 
@@ -141,21 +161,6 @@ function contentType(header: string | null): "form" | "json" | null {
 }
 
 const decoder = new TextDecoder();
-const strictDecoder = new TextDecoder("utf-8", { fatal: true });
-
-/** What a decoder that is not strict, and takes half the time, writes for what is not UTF-8. */
-const REPLACEMENT = "\ufffd";
-
-function decode(bytes: Uint8Array): string | null {
-  const text = decoder.decode(bytes);
-  if (!text.includes(REPLACEMENT)) return text;
-  try {
-    return strictDecoder.decode(bytes);
-  } catch {
-    return null;
-  }
-}
-
 function readForm(form: ReturnType<typeof parseForm>, messageBytes: number): Reading | Problem {
   if ("status" in form) return form;
   const delivery = checkMessage(form.message, { messageBytes });
@@ -168,8 +173,12 @@ function readJson(text: string, messageBytes: number): Reading | Problem {
   try {
     body = JSON.parse(text);
   } catch {
-    return { status: 400, message: "body: is not JSON" };
+    return { status: 400, message: NOT_JSON };
   }
+  return readMessages(body, messageBytes);
+}
+
+function readMessages(body: unknown, messageBytes: number): Reading | Problem {
   if (!Array.isArray(body)) {
     const delivery = checkMessage(body, { messageBytes });
     if ("status" in delivery) return delivery;
@@ -233,7 +242,8 @@ function tooFast(waitS: number): Response {
 }
 
 /** What is left of the body is not read: the connection ends with it. */
-function bodyRefusal(status: 408 | 413): Response {
+function bodyRefusal(status: 400 | 408 | 413): Response {
+  if (status === 400) return refusal(400, NOT_JSON);
   return status === 413
     ? errorResponse(413, "too_large", `body: is over ${MAX_BODY_BYTES} bytes`, {
       connection: "close",

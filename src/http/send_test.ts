@@ -68,6 +68,15 @@ Deno.test("/send answers JSON with the id and whom it matched", async () => {
   assertEquals(published, [[{ kind: "channel", channel: "pumpkin" }, '{"n":1}', "s1"]]);
 });
 
+Deno.test("/send takes what is not UTF-8 as fetch does, with an id or without", async () => {
+  const { post, published } = setUp();
+  const body = Uint8Array.of(...new TextEncoder().encode('{"data":"caf'), 0xe9, 0x22, 0x7d);
+  assertEquals((await post(body, { type: JSON_TYPE })).status, 200);
+  const headers = { "webhook-id": "1" };
+  assertEquals((await post(body, { type: JSON_TYPE, headers })).status, 200);
+  assertEquals(published.map(([, data]) => data), ['"caf\ufffd"', '"caf\ufffd"']);
+});
+
 Deno.test("/send answers a list with a list", async () => {
   const { post, published } = setUp();
   const { text } = await post('[{"data":1,"id":"a"},{"user":"ann","data":2}]', { type: JSON_TYPE });

@@ -1,5 +1,6 @@
 import { getLogger } from "@logtape/logtape";
 import { retryAfterMs } from "./backoff.ts";
+import { TimeLimit } from "../web/time_limit.ts";
 import type { Timers } from "./timers.ts";
 
 const logger = getLogger(["chloe", "relay"]);
@@ -47,13 +48,17 @@ export function isYes({ status }: Answer): boolean {
 
 /** Makes requests to one URL, over connections that are kept. */
 export class Poster {
-  #options: PosterOptions;
+  readonly #timers: Timers;
+  #url: string;
+  #limit: TimeLimit;
   readonly #fetch: typeof fetch;
   readonly #client: Deno.HttpClient;
   readonly #underWay = new Set<AbortController>();
 
   constructor(options: PosterOptions) {
-    this.#options = options;
+    this.#timers = options.timers;
+    this.#url = options.url;
+    this.#limit = new TimeLimit(options.timeoutMs, options.timers);
     this.#fetch = options.fetch ?? fetch;
     this.#client = Deno.createHttpClient({
       poolMaxIdlePerHost: options.maxConnections,
@@ -62,22 +67,23 @@ export class Poster {
   }
 
   /** Posts what comes from now on to another URL, or with another bound. */
-  configure(settings: Pick<PosterOptions, "url" | "timeoutMs">): void {
-    this.#options = { ...this.#options, ...settings };
+  configure({ url, timeoutMs }: Pick<PosterOptions, "url" | "timeoutMs">): void {
+    this.#url = url;
+    if (timeoutMs !== this.#limit.ms) this.#limit = new TimeLimit(timeoutMs, this.#timers);
   }
 
   /** Posts a body. Never rejects: what went wrong is in the answer. */
   async post(headers: Record<string, string>, body: string): Promise<Answer> {
-    const { url, timeoutMs, timers } = this.#options;
+    const limit = this.#limit;
     const controller = new AbortController();
     this.#underWay.add(controller);
     let isLate = false;
-    const timer = timers.setTimeout(() => {
+    const limited = limit.begin(() => {
       isLate = true;
       controller.abort();
-    }, timeoutMs);
+    });
     try {
-      const response = await this.#fetch(url, {
+      const response = await this.#fetch(this.#url, {
         method: "POST",
         headers,
         body,
@@ -85,13 +91,13 @@ export class Poster {
         signal: controller.signal,
         client: this.#client,
       });
-      return await readAnswer(response, timers.now());
+      return await readAnswer(response, this.#timers.now());
     } catch (error) {
       return isLate
-        ? { status: 0, problem: `no answer within ${timeoutMs} ms`, isLate }
+        ? { status: 0, problem: `no answer within ${limit.ms} ms`, isLate }
         : { status: 0, problem: reason(error) };
     } finally {
-      timers.clearTimeout(timer);
+      limit.end(limited);
       this.#underWay.delete(controller);
     }
   }

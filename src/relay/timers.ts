@@ -2,6 +2,8 @@
 export interface Timers {
   /** The time of day, in milliseconds since 1970. */
   now(): number;
+  /** Milliseconds on a clock that never goes back. */
+  monotonic(): number;
   setTimeout(run: () => void, ms: number): TimerId;
   clearTimeout(id: TimerId): void;
 }
@@ -12,6 +14,7 @@ export type TimerId = ReturnType<typeof setTimeout>;
 /** The platform's time. */
 export const realTimers: Timers = {
   now: () => Date.now(),
+  monotonic: () => performance.now(),
   setTimeout: (run, ms) => setTimeout(run, ms),
   clearTimeout: (id) => clearTimeout(id),
 };

@@ -55,3 +55,31 @@ Deno.test("BodyReader gives up a body that breaks off", async () => {
   late.error(new Error("connection reset"));
   assertEquals(await reading, 408);
 });
+
+/** @returns The value as JSON text again, or the status. */
+async function readJson(reader: BodyReader, request: Request) {
+  const body = await reader.readJson(request);
+  return body.ok ? JSON.stringify(body.value) : body.status;
+}
+
+Deno.test("BodyReader reads JSON, whether its length was said or not", async () => {
+  const reader = new BodyReader({ maxBytes: 9 });
+  const NINE = { "content-length": "9" };
+  assertEquals(await readJson(reader, requestOf('{"a": 1 }', NINE)), '{"a":1}');
+  assertEquals(await readJson(reader, requestOf('{"a": 1 }')), '{"a":1}');
+  assertEquals(await readJson(reader, requestOf('{"a": 1  ', NINE)), 400);
+  assertEquals(await readJson(reader, requestOf('{"a": 1  ')), 400);
+  assertEquals(await readJson(reader, requestOf("", { "content-length": "0" })), 400);
+});
+
+Deno.test("BodyReader bounds JSON as it does any body", async () => {
+  const reader = new BodyReader({ maxBytes: 5, timeoutMs: 50 });
+  assertEquals(await readJson(reader, requestOf("[1,2]", FIVE)), "[1,2]");
+  assertEquals(await readJson(reader, requestOf("[1, 2]", { "content-length": "6" })), 413);
+  assertEquals(await readJson(reader, requestOf("[1, 2]")), 413);
+  assertEquals(await readJson(reader, requestOf(() => {}, FIVE)), 408);
+  let late!: ReadableStreamDefaultController<Uint8Array>;
+  const reading = readJson(reader, requestOf((controller) => late = controller, FIVE));
+  late.error(new Error("connection reset"));
+  assertEquals(await reading, 408);
+});

@@ -19,6 +19,10 @@ export class FakeTimers implements Timers {
     return this.#now;
   }
 
+  monotonic(): number {
+    return this.now();
+  }
+
   setTimeout(run: () => void, ms: number): TimerId {
     const id = this.#nextId++;
     this.#timers.set(id, { at: this.#now + ms, run });
