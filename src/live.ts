@@ -76,6 +76,7 @@ export async function makeLive(config: Config, options: LiveOptions): Promise<Li
       ),
       historyBytes: config.history.max_bytes,
       queuedBytes: queuedBytes(config),
+      banMs: limits.ban,
       maxSubscriptions: limits.subscriptions,
       // Sessions outlive their connections for a while: after a mass reconnect there may be two for each.
       maxSessions: maxConnections * 2,

@@ -41,6 +41,96 @@ const CONNECT = '{"connect":{}}';
 
 // Connections of one address
 
+/** A peer that may have connections, and as many bans as it earns; frames 120 at once. */
+const BANNING = {
+  connections_per_address: 100,
+  ban: "10m",
+  commands_per_second: 20,
+  commands_burst: 10,
+};
+
+/** How each way to begin a session is answered. */
+async function beginnings(address: Address) {
+  const posted = await Promise.all([
+    post(address, "/chloe/poll", [CONNECT]),
+    post(address, "/chloe/events", [CONNECT]),
+    ask(address, "/chloe/events?channel=news"),
+    ask(address, "/chloe/xhr", { method: "POST", body: LEGACY_CONNECT }),
+  ]);
+  const sockets = await Promise.all(["/chloe/ws", "/chloe/websocket"].map(async (path) => {
+    const { head } = await assertRejects(() => RawWebSocket.open(address, path), HandshakeRefused);
+    return head;
+  }));
+  return [...posted, ...sockets].map(({ status }) => status);
+}
+
+const LEGACY_CONNECT = `data=${encodeURIComponent('{"type":"connect","version":1}')}`;
+
+Deno.test("ban: who was closed for a flood begins no session, and who is there goes on", async () => {
+  await using server = await startTestServer({ limits: BANNING });
+  await using client = new SessionClient(server);
+  await client.connect("websocket");
+  assertEquals("ok" in await client.subscribe("news"), true);
+  const polling = await connectByPoll(server);
+  using flooding = await RawWebSocket.open(server, "/chloe/ws");
+  await flooding.send(CONNECT);
+  await flooding.send(Array(1000).fill("{}").join("\n"));
+  assertEquals((await flooding.closed()).code, 3009);
+
+  assertEquals(await beginnings(server), Array(6).fill(429));
+  const { head } = await assertRejects(
+    () => RawWebSocket.open(server, "/chloe/ws"),
+    HandshakeRefused,
+  );
+  assertMatch(head.headers.get("retry-after")!, /^(?:600|5\d\d)$/);
+  const { status, text } = await post(server, "/chloe/poll", [CONNECT]);
+  assertEquals([status, JSON.parse(text).error.code], [429, "too_fast"]);
+  assertEquals(await hits(server, "banned"), 8);
+
+  assertEquals(await server.send({ channel: "news", data: 1 }), 1);
+  assertEquals(await client.nextData(), 1);
+  const up = [{ resume: polling.resume, received: 0 }];
+  assertEquals((await post(server, "/chloe/up", up)).status, 204);
+});
+
+Deno.test("ban: who sends a MiB at once where that is too much is banned, and who sends a little too much is not", async () => {
+  for (const [bytes, seen] of [[300_000, "open"], [1024 * 1024, "banned"]] as const) {
+    await using server = await startTestServer({ limits: BANNING });
+    using socket = await RawWebSocket.open(server, "/chloe/ws");
+    await socket.send(CONNECT);
+    await socket.next();
+    await socket.send("x".repeat(bytes));
+    assertEquals((await socket.closed()).code, 1009);
+    const again = await RawWebSocket.open(server, "/chloe/ws").catch(({ head }) => head.status);
+    assertEquals(again === 429 ? "banned" : "open", seen);
+    if (again !== 429) again.cut();
+  }
+});
+
+Deno.test("ban: it ends, and this machine's own address has none where it has no limit", async () => {
+  await using server = await startTestServer({ limits: { ...BANNING, ban: "200ms" } });
+  const flood = async (address: Address) => {
+    using flooding = await RawWebSocket.open(address, "/chloe/ws");
+    await flooding.send(CONNECT);
+    await flooding.send(Array(1000).fill("{}").join("\n"));
+    assertEquals((await flooding.closed()).code, 3009);
+  };
+  await flood(server);
+  using again = await eventually(
+    () => RawWebSocket.open(server, "/chloe/ws").catch(() => undefined),
+    "the end of the ban",
+  );
+  await again.send(CONNECT);
+  assertEquals((await again.next()).kind, "text");
+
+  const { connections_per_address: _, ...unlimited } = BANNING;
+  await using other = await startTestServer({ limits: unlimited });
+  await flood(other);
+  using socket = await RawWebSocket.open(other, "/chloe/ws");
+  await socket.send(CONNECT);
+  assertEquals((await socket.next()).kind, "text");
+});
+
 Deno.test("connections_per_address: sockets, streams and polls count alike, and one that goes makes room", async () => {
   await using server = await startTestServer({ limits: { connections_per_address: 3 } });
   const { resume } = await connectByPoll(server);

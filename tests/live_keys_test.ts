@@ -108,7 +108,9 @@ const secondSocket: See = async (server) => {
     const { hub } = JSON.parse((await ask(server, "/api/stats")).text);
     return hub.connections === 0 || undefined;
   }, "the end of those before");
-  using _first = await RawWebSocket.open(server, "/chloe/ws");
+  const first = await RawWebSocket.open(server, "/chloe/ws").catch(({ head }) => head.status);
+  if (typeof first === "number") return first;
+  using _ = first;
   const second = await RawWebSocket.open(server, "/chloe/ws").catch(({ head }) => head.status);
   if (typeof second === "number") return second;
   second.conn.close();
@@ -275,6 +277,20 @@ const CASES: Readonly<Record<string, (apps: Apps) => Case | Promise<Case>>> = {
     before: {},
     after: { limits: { connections_per_address: 1 } },
     see: secondSocket,
+    seen: [101, 429],
+  }),
+  "limits.ban": () => ({
+    before: { limits: { ban: "0s", connections_per_address: 9, commands_burst: 1 } },
+    after: { limits: { connections_per_address: 9, commands_burst: 1 } },
+    async see(server, apps) {
+      {
+        using flooding = await RawWebSocket.open(server, "/chloe/ws");
+        await flooding.send('{"connect":{}}');
+        await flooding.send(Array(20).fill("{}").join("\n"));
+        assertEquals((await flooding.closed()).code, 3009);
+      }
+      return await secondSocket(server, apps);
+    },
     seen: [101, 429],
   }),
   "limits.commands_per_second": () => ({

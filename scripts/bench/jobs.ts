@@ -29,8 +29,8 @@ export interface FanOutJob {
   readonly churn?: number;
   /** Connections that publish as fast as they are answered, meanwhile, to a channel with ten other readers. */
   readonly flood?: number;
-  /** Clients that send 63 MiB at once, one such frame a second each, meanwhile. */
-  readonly huge?: number;
+  /** A client that comes each second and sends a frame of so many MiB, meanwhile. */
+  readonly hugeMiB?: number;
   /** Sessions that send commands as fast as they can, meanwhile. */
   readonly commanders?: number;
   /** After how many milliseconds those of them come again that are closed; default: 2,000, as they are told. */

@@ -96,7 +96,7 @@ const NOTE: Column = {
       ...note === undefined ? [] : [note],
       ...beyondIn === undefined ? [] : [`${beyondIn} of those beyond got in`],
       ...churned === undefined ? [] : [`${whole(churned)} came and went`],
-      ...hugeFrames === undefined ? [] : [`${whole(hugeFrames)} frames of 63 MiB`],
+      ...hugeFrames === undefined ? [] : [`${whole(hugeFrames)} huge frames`],
       ...commanded === undefined ? [] : [`${human(commanded)} flooding commands/s`],
       ...flooded === undefined ? [] : [`${human(flooded)} flooding requests/s`],
       ...failed ? [`${whole(failed)} requests not done`] : [],

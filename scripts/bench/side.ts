@@ -9,8 +9,7 @@ const FLOOD_CHANNEL = "bench:flood";
 const FLOOD_READERS = 10;
 const FLOOD_TEXT = "x".repeat(64);
 
-/** As large as a frame may be that Deno hands on. */
-const HUGE_BYTES = 63 * 1024 * 1024;
+const MIB = 1024 * 1024;
 const HUGE_EVERY_MS = 1000;
 
 /** Commands in one frame of a session that floods, and how much may wait to be written before it pauses. */
@@ -60,10 +59,10 @@ export class Side {
 
   /** Begins. */
   start(): void {
-    const { churn = 0, flood = 0, huge = 0, commanders = 0, target } = this.#job;
+    const { churn = 0, flood = 0, hugeMiB = 0, commanders = 0, target } = this.#job;
     if (churn > 0) this.#due = performance.now();
-    if (huge > 0) {
-      this.#hugeFrame = clientFrame(new Uint8Array(HUGE_BYTES).fill("x".charCodeAt(0)));
+    if (hugeMiB > 0) {
+      this.#hugeFrame = clientFrame(new Uint8Array(hugeMiB * MIB).fill("x".charCodeAt(0)));
       this.#hugeDue = performance.now();
     }
     for (let index = 0; index < commanders; index++) {
@@ -110,11 +109,10 @@ export class Side {
   }
 
   #keepHuge(now: number): void {
-    const { huge = 0, target } = this.#job;
     while (this.#hugeDue <= now) {
-      this.#hugeDue += HUGE_EVERY_MS / huge;
-      this.#hugeFrames++;
-      this.#loop.open(new HugeSender(this.#hugeCrowd, this.#hugeFrame!), target.port);
+      this.#hugeDue += HUGE_EVERY_MS;
+      const sender = new HugeSender(this.#hugeCrowd, this.#hugeFrame!, () => this.#hugeFrames++);
+      this.#loop.open(sender, this.#job.target.port);
     }
   }
 
@@ -140,7 +138,7 @@ export class Side {
     const seconds = (performance.now() - this.#since) / 1000;
     return {
       ...this.#job.churn && { churned: this.#passed },
-      ...this.#job.huge && { hugeFrames: this.#hugeFrames },
+      ...this.#job.hugeMiB && { hugeFrames: this.#hugeFrames },
       ...this.#job.commanders && { commanded: this.#commands / seconds },
       ...this.#flood && { flooded: (this.#flood.answered - this.#floodedBefore) / seconds },
     };
@@ -149,13 +147,12 @@ export class Side {
 
 /** A client that sends a frame which is far too large as soon as it is let in. */
 class HugeSender extends WebSocketConnection {
-  readonly #frame: Uint8Array<ArrayBuffer>;
-
-  constructor(crowd: Crowd, frame: Uint8Array<ArrayBuffer>) {
+  constructor(crowd: Crowd, frame: Uint8Array<ArrayBuffer>, sent: () => void) {
     super(crowd, 0);
-    this.#frame = frame;
     this.intercept = (text) => {
-      if (text.startsWith('{"connected":')) this.crowd.loop.send(this, this.#frame);
+      if (!text.startsWith('{"connected":')) return true;
+      sent();
+      this.crowd.loop.send(this, frame);
       return true;
     };
   }

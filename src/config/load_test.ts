@@ -61,6 +61,7 @@ Deno.test("loadConfig() has the documented defaults", async () => {
       unwritten_bytes: 262_144,
       unacknowledged_bytes: 262_144,
       subscriptions: 500,
+      ban: 30_000,
       commands_per_second: 100,
     },
     channel: [],

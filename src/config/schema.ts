@@ -164,6 +164,11 @@ const limits = z.strictObject({
     doc: "the most from one address (IPv6: /64); 0: any; by default 500 from each public one",
     live: true,
   }),
+  ban: duration().prefault("30s").register(keyDocs, {
+    kind: "text",
+    doc: "how long an address that sent far too much gets no new connection; 0s: no time",
+    live: true,
+  }),
   commands_per_second: z.int().min(0).max(1_000_000).prefault(100).register(keyDocs, {
     kind: "number",
     doc: "how many commands a session may send each second, over a while; 0: any number",

@@ -1,4 +1,3 @@
-import { CLOSES, ProtocolError } from "../protocol/codes.ts";
 import type { Counters } from "./counters.ts";
 import { Pace, type PaceOptions } from "./pace.ts";
 import type { Session } from "./session.ts";
@@ -24,18 +23,15 @@ export class CommandPace {
     });
   }
 
-  /**
-   * Counts a frame, before anybody reads it.
-   *
-   * @throws ProtocolError where there were too many.
-   */
-  takeFrame(session: Session, now: number, counters: Counters): void {
+  /** Counts a frame, before anybody reads it. @returns Whether it may be read; else its session has to end. */
+  takeFrame(session: Session, now: number, counters: Counters): boolean {
     const fullAt = this.#frames.take(session.framesFullAt, now);
     if (fullAt < 0) {
       counters.limitsHit.framesClosed++;
-      throw new ProtocolError("too_fast", CLOSES.tooFast);
+      return false;
     }
     session.framesFullAt = fullAt;
+    return true;
   }
 
   /** Counts a command. @returns Whether it may be done. */

@@ -111,11 +111,14 @@ export function takeLine(context: CommandContext, session: Session, line: string
 /**
  * Notes that something came from a session, whatever it is.
  *
- * @throws ProtocolError where it is far too much.
+ * @throws ProtocolError where it is far too much. Then its address is banned for a while, too: or else who
+ * floods comes back at once.
  */
 export function countFrame({ hub, pace }: CommandContext, session: Session): void {
   hub.counters.framesIn++;
-  pace?.takeFrame(session, hub.now(), hub.counters);
+  if (pace?.takeFrame(session, hub.now(), hub.counters) !== false) return;
+  hub.bans.add(session.addressKey, hub.now());
+  throw new ProtocolError("too_fast", CLOSES.tooFast);
 }
 
 /** Whether a session may have something done now; counts it. */

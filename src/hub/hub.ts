@@ -4,6 +4,7 @@ import { type Close, CLOSES, type ErrorCode } from "../protocol/codes.ts";
 import type { Position } from "../protocol/frames.ts";
 import { Channel, type Group } from "./channel.ts";
 import { AddressCounts } from "./address_counts.ts";
+import { Bans } from "./bans.ts";
 import { Counters } from "./counters.ts";
 import { Entry } from "./entry.ts";
 import { Grant, TokenEnd } from "./grant.ts";
@@ -43,6 +44,8 @@ export class Hub implements SessionHost {
   readonly queued = new QueuedBytes();
   /** How many sessions each address has that there is a limit for. */
   readonly sessionsByAddress = new AddressCounts();
+  /** Addresses from which nobody begins a session for a while. */
+  readonly bans: Bans;
   readonly #relief: Relief;
   readonly #options: HubOptions;
   #settings: HubSettings;
@@ -61,6 +64,7 @@ export class Hub implements SessionHost {
     this.#options = options;
     this.#settings = options;
     this.bounds = options.bounds;
+    this.bans = new Bans(options.banMs ?? 0);
     this.wheel = new TimerWheel(options.now());
     this.#turn = new Turn({
       onTurnEnd: () => options.onTurnEnd(this.#endTurn),
@@ -113,6 +117,7 @@ export class Hub implements SessionHost {
     const { rules } = this.#settings;
     this.#settings = settings;
     this.bounds = settings.bounds;
+    this.bans.ms = settings.banMs ?? 0;
     if (settings.rules !== rules) {
       // What was published before leaves by the rules of then.
       this.#turn.endBatch();

@@ -46,6 +46,8 @@ export interface HubSettings {
   readonly historyBytes?: number;
   /** What may wait for all sessions together, in bytes of memory. Default: any number. */
   readonly queuedBytes?: number;
+  /** For how long an address is banned that sent far too much, in milliseconds. Default: not at all. */
+  readonly banMs?: number;
   /** Subscriptions that one session may have. */
   readonly maxSubscriptions: number;
   /** Sessions that may be at once, those without a transport included. */

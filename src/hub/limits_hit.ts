@@ -9,6 +9,8 @@ export class LimitsHit {
   /** Sessions refused for the same reasons: they outlive their connections. */
   sessions = 0;
   sessionsPerAddress = 0;
+  /** Connections and sessions refused because of what their address sent before. */
+  banned = 0;
   /** Subscriptions refused: in as many channels as one may be, in a channel that is full. */
   subscriptions = 0;
   maxSubscribers = 0;

@@ -31,6 +31,8 @@ const logger = getLogger(["chloe", "transports"]);
 /** What a client says that it is is kept for whoever looks after the server, up to so many characters. */
 const MAX_CLIENT_LENGTH = 100;
 
+const BANNED = "Your address has just sent far more than anybody may: wait, and send less at once";
+
 /** The log says at most this often that an address has as many connections as it may. */
 const WARN_EVERY_MS = 60_000;
 
@@ -208,6 +210,26 @@ export class Gateway {
     );
   }
 
+  /**
+   * The refusal of a connection that would begin with nobody knowing what for, or `null`: a ban is no bar to the
+   * sessions that are there.
+   */
+  banned(cors: Readonly<Record<string, string>>, { addressKey }: Peer): Response | null {
+    const leftMs = this.#banLeftMs(addressKey);
+    if (leftMs === 0) return null;
+    return errorResponse(429, "too_fast", BANNED, {
+      ...cors,
+      "retry-after": String(Math.ceil(leftMs / 1000)),
+    });
+  }
+
+  #banLeftMs(addressKey: string): number {
+    const { bans, counters } = this.hub;
+    const leftMs = bans.leftMs(addressKey, this.hub.now());
+    if (leftMs > 0) counters.limitsHit.banned++;
+    return leftMs;
+  }
+
   /** Why no further session can begin now, or `null`. Those that are there may still come back. */
   noNewSession({ address, addressKey }: Peer): ProtocolError | null {
     const { hub } = this;
@@ -216,6 +238,9 @@ export class Gateway {
     if (hub.full) {
       counters.limitsHit.sessions++;
       return new ProtocolError("full", CLOSES.full);
+    }
+    if (this.#banLeftMs(addressKey) > 0) {
+      return new ProtocolError("too_fast", CLOSES.tooFast, BANNED);
     }
     const { addressLimit = null } = this.#settings;
     if (addressLimit === null || addressKey === "") return null;

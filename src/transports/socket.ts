@@ -40,7 +40,7 @@ export interface SocketOptions {
   readonly hub: Hub;
   /** Who it counts for, where there is a limit for each address. */
   readonly addressKey: string;
-  /** Bound of what is kept while the app is asked about the session. */
+  /** Bound of what comes at once, and of what is kept while the app is asked about the session. */
   readonly maxEarlyLength: number;
 }
 
@@ -145,6 +145,7 @@ export abstract class SocketTransport implements Transport, Timed {
         case "error":
           if ((event as ErrorEvent).message === FRAME_TOO_LARGE) {
             this.#hub.counters.limitsHit.maxBytesClosed++;
+            this.#ban();
           }
           // A handshake that was broken off: Deno 2.7 says nothing more.
           if (this.socket.readyState === WebSocket.CLOSED) return this.#onClose();
@@ -230,9 +231,17 @@ export abstract class SocketTransport implements Transport, Timed {
     this.#hub.counters.bytesIn += Buffer.byteLength(data);
     // V8 would let such texts lie until they are a gigabyte or more. Memory that it counts and that nobody
     // touches, so that the system gives none, has it look sooner.
-    if (data.length >= HUGE_LENGTH) new ArrayBuffer(data.length);
+    if (data.length >= HUGE_LENGTH) {
+      new ArrayBuffer(data.length);
+      if (data.length > this.#maxEarlyLength) this.#ban();
+    }
     if (this.#early === null) this.take(data);
     else this.keepForLater(data);
+  }
+
+  /** One such text has Deno stop for a tenth of a second: nobody may send them one after the other. */
+  #ban(): void {
+    this.#hub.bans.add(this.#addressKey, this.#hub.now());
   }
 
   /** @param code What the peer said, where it said anything. */

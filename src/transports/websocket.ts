@@ -11,6 +11,8 @@ export function acceptWebSocket(
   request: Request,
   { peer, cors }: { peer: Peer; cors: Readonly<Record<string, string>> },
 ): Response {
+  const banned = gateway.banned(cors, peer);
+  if (banned !== null) return banned;
   // Pings are the protocol's own, so Deno's are off.
   const upgraded = upgrade(request, { idleTimeout: 0, cors });
   if (upgraded instanceof Response) return upgraded;
