@@ -22,8 +22,8 @@ import { BodyReader } from "../web/body_reader.ts";
 import { errorResponse } from "../web/errors.ts";
 import { type OriginPolicy, type OwnPlace, type PageHeaders, Pages } from "../web/origins.ts";
 import type { Connection } from "../web/remote.ts";
-import type { AddressLimit } from "./address_limit.ts";
 import { OriginNotices } from "./origin_notices.ts";
+import { type Comer, Room, type RoomSettings } from "./room.ts";
 import type { SocketOptions } from "./socket.ts";
 
 const logger = getLogger(["chloe", "transports"]);
@@ -31,16 +31,8 @@ const logger = getLogger(["chloe", "transports"]);
 /** What a client says that it is is kept for whoever looks after the server, up to so many characters. */
 const MAX_CLIENT_LENGTH = 100;
 
-const BANNED = "Your address has just sent far more than anybody may: wait, and send less at once";
-
-/** The log says at most this often that an address has as many connections as it may. */
-const WARN_EVERY_MS = 60_000;
-
 /** What is known of a browser before it has a session. */
-export interface Peer {
-  readonly address: string;
-  /** Who it counts for, where there is a limit for each address; `""`: nobody. */
-  readonly addressKey: string;
+export interface Peer extends Comer {
   readonly headers: Headers;
   /** Where its page is from. */
   readonly page: Page | null;
@@ -75,14 +67,10 @@ export type Admit = (
 ) => Promise<Admission>;
 
 /** What of the gateway can be changed while it runs, by `configure`. */
-export interface GatewaySettings {
+export interface GatewaySettings extends RoomSettings {
   readonly originPolicy: OriginPolicy;
   /** Whether nobody begins a session without a token. */
   readonly tokenRequired?: boolean;
-  /** Sockets, streams and polls that may be held at once. */
-  readonly maxConnections: number;
-  /** And by each address. Default: as many as may be. */
-  readonly addressLimit?: AddressLimit | null;
 }
 
 /** What the gateway is set up with. */
@@ -99,10 +87,10 @@ export class Gateway {
   readonly commands: CommandContext;
   /** Reads what comes by HTTP. */
   readonly bodies: BodyReader;
+  readonly room: Room;
   readonly #admit: Admit | null;
   readonly #pages = new Pages();
   #settings: GatewaySettings;
-  #warnedAt = -Infinity;
   /** How many `connect` began. */
   #connects = 0;
   readonly #notices = new OriginNotices();
@@ -112,6 +100,7 @@ export class Gateway {
     this.commands = options.commands;
     this.#admit = options.admit;
     this.#settings = options;
+    this.room = new Room(options.hub, options);
     this.bodies = new BodyReader({ maxBytes: this.maxMessageBytes });
   }
 
@@ -122,6 +111,7 @@ export class Gateway {
   configure(settings: GatewaySettings): void {
     const { originPolicy } = this.#settings;
     this.#settings = settings;
+    this.room.configure(settings);
     if (settings.originPolicy === originPolicy) return;
     const verdicts = new Map<Page, boolean>();
     let count = 0;
@@ -179,75 +169,6 @@ export class Gateway {
       };
     }
     return { cors: verdict.cors === null ? NO_CORS : corsHeaders(verdict.cors) };
-  }
-
-  /** Why no further connection can be held now, or `null`. */
-  noRoom(cors: Record<string, string>, { address, addressKey }: Peer): Response | null {
-    const { counters } = this.hub;
-    const { maxConnections, addressLimit = null } = this.#settings;
-    if (counters.connections >= maxConnections) {
-      counters.limitsHit.connections++;
-      return errorResponse(503, "full", ERRORS.full.message, { ...cors, "retry-after": "5" });
-    }
-    if (addressLimit === null || addressKey === "") return null;
-    if (counters.connectionsOf(addressKey) < addressLimit.maxConnections) return null;
-    counters.limitsHit.connectionsPerAddress++;
-    this.#warnOf(address);
-    return errorResponse(429, "too_many_connections", ERRORS.too_many_connections.message, {
-      ...cors,
-      "retry-after": "5",
-    });
-  }
-
-  #warnOf(address: string): void {
-    const now = this.hub.now();
-    if (now - this.#warnedAt < WARN_EVERY_MS) return;
-    this.#warnedAt = now;
-    logger.warn(
-      "Refused a connection from {address}: it has as many as limits.connections_per_address lets " +
-        "it have. Where that is a proxy, have Chloe trust it, or raise the limit",
-      { address },
-    );
-  }
-
-  /**
-   * The refusal of a connection that would begin with nobody knowing what for, or `null`: a ban is no bar to the
-   * sessions that are there.
-   */
-  banned(cors: Readonly<Record<string, string>>, { addressKey }: Peer): Response | null {
-    const leftMs = this.#banLeftMs(addressKey);
-    if (leftMs === 0) return null;
-    return errorResponse(429, "too_fast", BANNED, {
-      ...cors,
-      "retry-after": String(Math.ceil(leftMs / 1000)),
-    });
-  }
-
-  #banLeftMs(addressKey: string): number {
-    const { bans, counters } = this.hub;
-    const leftMs = bans.leftMs(addressKey, this.hub.now());
-    if (leftMs > 0) counters.limitsHit.banned++;
-    return leftMs;
-  }
-
-  /** Why no further session can begin now, or `null`. Those that are there may still come back. */
-  noNewSession({ address, addressKey }: Peer): ProtocolError | null {
-    const { hub } = this;
-    const { counters } = hub;
-    if (this.commands.draining) return new ProtocolError("shutting_down", CLOSES.shutdown);
-    if (hub.full) {
-      counters.limitsHit.sessions++;
-      return new ProtocolError("full", CLOSES.full);
-    }
-    if (this.#banLeftMs(addressKey) > 0) {
-      return new ProtocolError("too_fast", CLOSES.tooFast, BANNED);
-    }
-    const { addressLimit = null } = this.#settings;
-    if (addressLimit === null || addressKey === "") return null;
-    if (hub.sessionsByAddress.of(addressKey) < addressLimit.maxSessions) return null;
-    counters.limitsHit.sessionsPerAddress++;
-    this.#warnOf(address);
-    return new ProtocolError("too_many_connections", CLOSES.full);
   }
 
   /**
@@ -377,7 +298,7 @@ export class Gateway {
     const { remoteAddress: address } = connection;
     return {
       address,
-      addressKey: this.#settings.addressLimit?.keyOf(address) ?? "",
+      addressKey: this.room.keyOf(address),
       // After an upgrade Deno 2.9 lets nobody read the request's own headers.
       headers: this.#admit === null ? headers : new Headers(headers),
       page: this.#pages.of(entered, connection),
@@ -396,7 +317,8 @@ export class Gateway {
     claims: ConnectionClaims | null,
     open: (admission: Admitted) => Session | Promise<Session>,
   ): Session | Promise<Session> {
-    const refused = this.noNewSession(peer);
+    if (this.commands.draining) throw new ProtocolError("shutting_down", CLOSES.shutdown);
+    const refused = this.room.noSession(peer);
     if (refused !== null) throw refused;
     const { tokenRequired = false } = this.#settings;
     const admit = this.#admit;

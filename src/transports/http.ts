@@ -33,7 +33,7 @@ export async function acceptEventStream(
   const frame = parseFrame(lines[0] ?? "");
   if (frame.kind !== "connect") return needsConnect(frame, cors);
   // Others may have come while the body was read.
-  const noRoom = gateway.noRoom(cors, peer);
+  const noRoom = gateway.room.noConnection(cors, peer);
   if (noRoom !== null) return noRoom;
   const stream = new EventStream("frames", gateway.hub.counters, peer.addressKey);
   try {
@@ -61,7 +61,7 @@ export async function acceptPoll(
   if (lines instanceof Response) return lines;
   const frame = parseFrame(lines[0] ?? "");
   if (frame.kind !== "connect" && frame.kind !== "resume") return needsConnect(frame, cors);
-  const noRoom = gateway.noRoom(cors, peer);
+  const noRoom = gateway.room.noConnection(cors, peer);
   if (noRoom !== null) return noRoom;
   const poll = new Poll({
     kind: "poll",

@@ -22,7 +22,7 @@ export function transportRoutes(gateway: Gateway): Hono<RemoteEnv> {
       const entry = gateway.enter(c.req.raw.headers, c.env);
       if ("refusal" in entry) return entry.refusal;
       const peer = gateway.peerOf(c.req.raw, c.env);
-      const noRoom = holds ? gateway.noRoom(entry.cors, peer) : null;
+      const noRoom = holds ? gateway.room.noConnection(entry.cors, peer) : null;
       return noRoom ?? accept(c.req.raw, { cors: entry.cors, peer });
     };
   }

@@ -11,8 +11,8 @@ export function acceptWebSocket(
   request: Request,
   { peer, cors }: { peer: Peer; cors: Readonly<Record<string, string>> },
 ): Response {
-  const banned = gateway.banned(cors, peer);
-  if (banned !== null) return banned;
+  const noSocket = gateway.room.noSocket(cors, peer);
+  if (noSocket !== null) return noSocket;
   // Pings are the protocol's own, so Deno's are off.
   const upgraded = upgrade(request, { idleTimeout: 0, cors });
   if (upgraded instanceof Response) return upgraded;

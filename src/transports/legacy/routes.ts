@@ -35,7 +35,7 @@ export function legacyRoutes(gateway: Gateway): Hono<RemoteEnv> {
     const entry = gateway.enter(c.req.raw.headers, c.env);
     if ("refusal" in entry) return entry.refusal;
     const peer = gateway.peerOf(c.req.raw, c.env);
-    return gateway.noRoom(entry.cors, peer) ??
+    return gateway.room.noConnection(entry.cors, peer) ??
       acceptLegacyWebSocket(gateway, c.req.raw, { peer, cors: entry.cors });
   });
 
@@ -85,7 +85,7 @@ export function legacyRoutes(gateway: Gateway): Hono<RemoteEnv> {
     const message = readMessage(queryOf(c.req.raw.url), entry.cors);
     if (message instanceof Response) return message;
     const peer = gateway.peerOf(c.req.raw, c.env);
-    const noRoom = gateway.noRoom(entry.cors, peer);
+    const noRoom = gateway.room.noConnection(entry.cors, peer);
     if (noRoom !== null) return noRoom;
     const session = findSession(gateway, message);
     if (session === null) return unknownSession(entry.cors);
@@ -123,7 +123,7 @@ async function answerJsonp(
     });
   }
   if (id === null) return errorResponse(400, "bad_frame", "id: must be a number");
-  if (gateway.noRoom({}, peer) !== null) return script(askAgainLaterScript(id));
+  if (gateway.room.noConnection({}, peer) !== null) return script(askAgainLaterScript(id));
   if (session !== null) {
     return await unlessTooFast(session, {}, async () => {
       const holding = { peer, kind: "legacy-jsonp", format: jsonpFormat(id) };

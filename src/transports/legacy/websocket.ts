@@ -17,8 +17,8 @@ export function acceptLegacyWebSocket(
   request: Request,
   { peer, cors }: { peer: Peer; cors: Readonly<Record<string, string>> },
 ): Response {
-  const banned = gateway.banned(cors, peer);
-  if (banned !== null) return banned;
+  const noSocket = gateway.room.noSocket(cors, peer);
+  if (noSocket !== null) return noSocket;
   const upgraded = upgrade(request, { idleTimeout: IDLE_TIMEOUT_S, cors });
   if (upgraded instanceof Response) return upgraded;
   new LegacySocket(upgraded.socket, gateway, peer);
