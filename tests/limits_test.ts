@@ -23,7 +23,7 @@ import {
   TRANSPORTS,
 } from "./support/session_client.ts";
 import { openStalled } from "./support/stalled_reader.ts";
-import { RawWebSocket } from "./support/websocket.ts";
+import { OPCODES, RawWebSocket } from "./support/websocket.ts";
 import { eventually, within } from "./support/within.ts";
 
 /** What a server has counted of one limit. */
@@ -45,7 +45,7 @@ const CONNECT = '{"connect":{}}';
 const BANNING = {
   connections_per_address: 100,
   ban: "10m",
-  commands_per_second: 20,
+  commands_per_second: 1,
   commands_burst: 10,
 };
 
@@ -54,7 +54,6 @@ async function beginnings(address: Address) {
   const posted = await Promise.all([
     post(address, "/chloe/poll", [CONNECT]),
     post(address, "/chloe/events", [CONNECT]),
-    ask(address, "/chloe/events?channel=news"),
     ask(address, "/chloe/xhr", { method: "POST", body: LEGACY_CONNECT }),
   ]);
   const sockets = await Promise.all(["/chloe/ws", "/chloe/websocket"].map(async (path) => {
@@ -77,34 +76,78 @@ Deno.test("ban: who was closed for a flood begins no session, and who is there g
   await flooding.send(Array(1000).fill("{}").join("\n"));
   assertEquals((await flooding.closed()).code, 3009);
 
-  assertEquals(await beginnings(server), Array(6).fill(429));
+  assertEquals(await beginnings(server), Array(5).fill(429));
   const { head } = await assertRejects(
     () => RawWebSocket.open(server, "/chloe/ws"),
     HandshakeRefused,
   );
   assertMatch(head.headers.get("retry-after")!, /^(?:600|5\d\d)$/);
-  const { status, text } = await post(server, "/chloe/poll", [CONNECT]);
+  const { status, headers, text } = await post(server, "/chloe/poll", [CONNECT]);
   assertEquals([status, JSON.parse(text).error.code], [429, "too_fast"]);
-  assertEquals(await hits(server, "banned"), 8);
+  assertMatch(headers.get("retry-after")!, /^(?:600|5\d\d)$/);
+  assertEquals(await hits(server, "banned"), 7);
 
-  assertEquals(await server.send({ channel: "news", data: 1 }), 1);
+  // A browser's own EventSource would not ask again, and nothing comes from it.
+  using stream = await request(server, "/chloe/events?channel=news");
+  assertEquals((await stream.head()).status, 200);
+  assertEquals(await server.send({ channel: "news", data: 1 }), 2);
+  stream.cut();
   assertEquals(await client.nextData(), 1);
   const up = [{ resume: polling.resume, received: 0 }];
   assertEquals((await post(server, "/chloe/up", up)).status, 204);
 });
 
-Deno.test("ban: who sends a MiB at once where that is too much is banned, and who sends a little too much is not", async () => {
-  for (const [bytes, seen] of [[300_000, "open"], [1024 * 1024, "banned"]] as const) {
+const MIB = 1024 * 1024;
+
+for (
+  const [what, message, code, isBanned] of [
+    ["a text a little too long", "x".repeat(300_000), 1009, false],
+    ["a MiB of text", "x".repeat(MIB), 1009, true],
+    ["a MiB of text in fewer characters", "\u20ac".repeat(MIB / 2), 1009, true],
+    ["binary data", new Uint8Array(10), 1003, false],
+    ["a MiB of binary data", new Uint8Array(MIB), 1003, true],
+  ] as const
+) {
+  Deno.test(`ban: who sends ${what} ${isBanned ? "is" : "is not"} banned`, async () => {
     await using server = await startTestServer({ limits: BANNING });
     using socket = await RawWebSocket.open(server, "/chloe/ws");
     await socket.send(CONNECT);
     await socket.next();
-    await socket.send("x".repeat(bytes));
-    assertEquals((await socket.closed()).code, 1009);
+    if (typeof message === "string") await socket.send(message);
+    else await socket.sendFrame(OPCODES.binary, message);
+    assertEquals((await socket.closed()).code, code);
     const again = await RawWebSocket.open(server, "/chloe/ws").catch(({ head }) => head.status);
-    assertEquals(again === 429 ? "banned" : "open", seen);
+    assertEquals(again === 429, isBanned);
     if (again !== 429) again.cut();
+  });
+}
+
+Deno.test("ban: who floods is banned, not the address where the session began", async () => {
+  await using rig = new CrowdRig({
+    ...STILL,
+    addressLimit: new AddressLimit({ max: 9, includesLocal: true }),
+    banMs: 600_000,
+  });
+  const [home, elsewhere] = [{ "x-address": "192.0.2.1" }, { "x-address": "192.0.2.2" }];
+  const { text } = await ask(rig, "/chloe/poll", { method: "POST", body: CONNECT, headers: home });
+  const { resume } = JSON.parse(text.split("\n")[0]!).connected;
+  const body = [JSON.stringify({ resume, received: 0 }), ...Array(20).fill("{}")].join("\n");
+  const up = await ask(rig, "/chloe/up", { method: "POST", body, headers: elsewhere });
+  assertEquals(up.status, 429);
+  assertEquals([await rig.comes("192.0.2.1"), await rig.comes("192.0.2.2")], [true, false]);
+});
+
+Deno.test("a session begins with what the last one of its address left of the frames that may come at once", async () => {
+  await using server = await startTestServer({ limits: BANNING });
+  {
+    using socket = await RawWebSocket.open(server, "/chloe/ws");
+    await socket.send([CONNECT, ...Array(110).fill("{}")].join("\n"));
+    await socket.next();
+    await socket.close(1000);
   }
+  using socket = await RawWebSocket.open(server, "/chloe/ws");
+  await socket.send([CONNECT, ...Array(110).fill("{}")].join("\n"));
+  assertEquals((await socket.closed()).code, 3009);
 });
 
 Deno.test("ban: it ends, and this machine's own address has none where it has no limit", async () => {

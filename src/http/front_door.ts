@@ -1,6 +1,6 @@
 import type { Hono } from "hono";
 import { errorResponse } from "../web/errors.ts";
-import type { RemoteEnv } from "../web/remote.ts";
+import type { Connection, RemoteEnv } from "../web/remote.ts";
 import { refuseAmbiguous } from "./ambiguous.ts";
 import type { ConnectionOf } from "./proxies.ts";
 import type { SendEndpoint } from "./send.ts";
@@ -24,14 +24,13 @@ export type Handler = (request: Request, peerAddress: string) => Response | Prom
  */
 export function frontDoor({ app, send, connectionOf }: FrontDoorOptions): Handler {
   return function handle(request, peerAddress) {
+    let connection: Connection;
+    let url: string;
     try {
       const refusal = refuseAmbiguous(request.headers);
       if (refusal !== null) return refusal;
-      const connection = connectionOf(request, peerAddress);
-      if (request.method === "POST" && isSend(request.url)) {
-        return send(request, connection);
-      }
-      return app.fetch(request, connection);
+      connection = connectionOf(request, peerAddress);
+      url = request.url;
     } catch {
       // A Host header that is none makes the request's URL unreadable.
       return errorResponse(
@@ -40,6 +39,8 @@ export function frontDoor({ app, send, connectionOf }: FrontDoorOptions): Handle
         "Cannot read the request's address: mend its Host",
       );
     }
+    if (request.method === "POST" && isSend(url)) return send(request, connection);
+    return app.fetch(request, connection);
   };
 }
 

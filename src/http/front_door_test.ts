@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { createApp } from "./app.ts";
 import { Authenticator } from "./authentication.ts";
 import { frontDoor } from "./front_door.ts";
@@ -119,4 +119,16 @@ Deno.test("frontDoor() refuses a request that could be read in two ways before i
   });
   assertEquals([status, door.straight], [400, 0]);
   assert(String(text).includes("Cannot tell where the body ends"));
+});
+
+Deno.test("a bug of ours is not answered as if the request were wrong", () => {
+  const handle = frontDoor({
+    app: createApp([]),
+    send() {
+      throw new Error("a bug");
+    },
+    connectionOf: connectionsBy({ trusted: [], secure: false }),
+  });
+  const request = new Request("http://localhost/send", { method: "POST" });
+  assertThrows(() => handle(request, "127.0.0.1"), Error, "a bug");
 });

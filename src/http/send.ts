@@ -241,7 +241,7 @@ function tooFast(waitS: number): Response {
   );
 }
 
-/** What is left of the body is not read: the connection ends with it. */
+/** What is left of the body is not read on; Deno 2.9 closes the connection when it has come, or its peer goes. */
 function bodyRefusal(status: 400 | 408 | 413): Response {
   if (status === 400) return refusal(400, NOT_JSON);
   return status === 413

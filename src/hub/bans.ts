@@ -1,39 +1,35 @@
-/** Addresses that are remembered at once: beyond, the one whose ban ends first is let go. */
-const MAX_BANS = 10_000;
+import { RecentAddresses } from "./recent_addresses.ts";
 
-/**
- * Addresses that sent far more than anybody needs to, and until when nobody from there begins anew. The address
- * `""` is nobody's: it is never banned.
- */
+/** Addresses that sent far more than anybody needs to: for a while nobody from there begins anew. */
 export class Bans {
-  /** How long one takes, in milliseconds; 0: there is none. */
-  ms: number;
-  /** As all take the same time, they are in the order in which they end. */
-  readonly #untilMs = new Map<string, number>();
+  #ms: number;
+  /** When each last sent too much. */
+  readonly #sinceMs = new RecentAddresses();
 
+  /** @param ms How long one takes, in milliseconds; 0: there is none. */
   constructor(ms: number) {
-    this.ms = ms;
+    this.#ms = ms;
+  }
+
+  /** From now on one takes so long, those that began before included; 0: they are over. */
+  set ms(ms: number) {
+    this.#ms = ms;
+    if (ms === 0) this.#sinceMs.clear();
   }
 
   /** How many addresses are remembered; some of their bans may be over. */
   get size(): number {
-    return this.#untilMs.size;
+    return this.#sinceMs.size;
   }
 
   /** Bans an address from now on. */
   add(address: string, nowMs: number): void {
-    if (address === "" || this.ms === 0) return;
-    this.#untilMs.delete(address);
-    for (const [each, untilMs] of this.#untilMs) {
-      if (untilMs > nowMs && this.#untilMs.size < MAX_BANS) break;
-      this.#untilMs.delete(each);
-    }
-    this.#untilMs.set(address, nowMs + this.ms);
+    if (this.#ms > 0) this.#sinceMs.note(address, nowMs);
   }
 
   /** For how many more milliseconds an address is banned; 0: it is not. */
   leftMs(address: string, nowMs: number): number {
-    if (this.ms === 0) return 0;
-    return Math.max(0, (this.#untilMs.get(address) ?? 0) - nowMs);
+    const since = this.#sinceMs.of(address);
+    return since === undefined ? 0 : Math.max(0, since + this.#ms - nowMs);
   }
 }

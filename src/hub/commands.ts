@@ -111,13 +111,12 @@ export function takeLine(context: CommandContext, session: Session, line: string
 /**
  * Notes that something came from a session, whatever it is.
  *
- * @throws ProtocolError where it is far too much. Then its address is banned for a while, too: or else who
- * floods comes back at once.
+ * @throws ProtocolError where it is far too much. Who floods is then banned for a while by whoever knows its
+ * address: or else it comes back at once.
  */
 export function countFrame({ hub, pace }: CommandContext, session: Session): void {
   hub.counters.framesIn++;
   if (pace?.takeFrame(session, hub.now(), hub.counters) !== false) return;
-  hub.bans.add(session.addressKey, hub.now());
   throw new ProtocolError("too_fast", CLOSES.tooFast);
 }
 

@@ -12,6 +12,7 @@ import { type History, HistoryStore, type Recovery } from "./history.ts";
 import { Presence, type PresenceSnapshot } from "./presence.ts";
 import type { HubListener, HubOptions, HubSettings, Placement, Target } from "./hub_options.ts";
 import { QueuedBytes } from "./queued_bytes.ts";
+import { RecentAddresses } from "./recent_addresses.ts";
 import { Relief } from "./relief.ts";
 import { changeRules } from "./rule_change.ts";
 import type { ChannelRule } from "./rules.ts";
@@ -46,6 +47,11 @@ export class Hub implements SessionHost {
   readonly sessionsByAddress = new AddressCounts();
   /** Addresses from which nobody begins a session for a while. */
   readonly bans: Bans;
+  /**
+   * When the last session of an address could have sent as many frames at once as any: the next one begins there,
+   * or who goes before it is sent away would always have a whole burst before it.
+   */
+  readonly #framesFullAt = new RecentAddresses();
   readonly #relief: Relief;
   readonly #options: HubOptions;
   #settings: HubSettings;
@@ -157,6 +163,7 @@ export class Hub implements SessionHost {
     const session = new Session(this, { id: this.createId(), codec, ...options });
     this.sessions.set(session.id, session);
     this.sessionsByAddress.add(session.addressKey);
+    session.framesFullAt = this.#framesFullAt.of(session.addressKey) ?? 0;
     this.counters.sessionsOpened++;
     if (!session.isWatcher) {
       this.#turn.endBatchOf(this.#all);
@@ -211,6 +218,9 @@ export class Hub implements SessionHost {
   release(session: Session, close: Close | null): void {
     if (session.released) return;
     session.released = true;
+    if (session.framesFullAt > this.now()) {
+      this.#framesFullAt.note(session.addressKey, session.framesFullAt);
+    }
     if (session.tokenEnd !== null) this.wheel.cancel(session.tokenEnd);
     if (session.formerId !== null) removeFrom(this.#heirs, session.formerId, session);
     if (!session.isWatcher) this.#listener?.ended(session, close);

@@ -104,7 +104,13 @@ export const CLOSES = {
 export class ProtocolError extends Error {
   override name = "ProtocolError";
 
-  constructor(readonly code: ErrorCode, readonly close: Close, message?: string) {
+  /** @param retryAfterS In how many seconds another try may succeed, where that is known. */
+  constructor(
+    readonly code: ErrorCode,
+    readonly close: Close,
+    message?: string,
+    readonly retryAfterS?: number,
+  ) {
     super(message ?? ERRORS[code].message);
   }
 }

@@ -62,6 +62,7 @@ export async function acceptEventSource(
   try {
     session = await gateway.openSession(own?.codec ?? plainCodec, {
       peer,
+      onlyReads: true,
       graceMs: 0,
       token,
       labels: new Map(names.map((name) => [name, label(name)])),

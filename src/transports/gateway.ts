@@ -229,7 +229,7 @@ export class Gateway {
       hub.counters.resumesMissed++;
     }
     const { client = null } = connect;
-    return this.#ifAdmitted(peer, connect, claims, (admission) => {
+    return this.#ifAdmitted({ peer, claims }, connect, (admission) => {
       const session = this.#create(nativeCodec, { admission, claims, peer, client, formerId });
       return this.#welcome(session, transport, connect, {
         order,
@@ -248,15 +248,17 @@ export class Gateway {
    */
   openSession(
     codec: Codec,
-    { peer, graceMs, token, labels }: {
+    { peer, graceMs, token, labels, onlyReads = false }: {
       readonly peer: Peer;
+      /** Nothing can come from its browser. */
+      readonly onlyReads?: boolean;
       readonly graceMs?: number;
       readonly token?: string | undefined;
       readonly labels?: Labels;
     },
   ): Session | Promise<Session> {
     return this.#withClaims(token, (claims) => {
-      return this.#ifAdmitted(peer, {}, claims, (admission) => {
+      return this.#ifAdmitted({ peer, claims, onlyReads }, {}, (admission) => {
         const session = this.#create(codec, {
           admission,
           claims,
@@ -312,13 +314,16 @@ export class Gateway {
 
   /** Every way to a new session leads through here: is there room, and does the app let it in? */
   #ifAdmitted(
-    peer: Peer,
+    { peer, claims, onlyReads = false }: {
+      readonly peer: Peer;
+      readonly claims: ConnectionClaims | null;
+      readonly onlyReads?: boolean;
+    },
     connect: Connect,
-    claims: ConnectionClaims | null,
     open: (admission: Admitted) => Session | Promise<Session>,
   ): Session | Promise<Session> {
     if (this.commands.draining) throw new ProtocolError("shutting_down", CLOSES.shutdown);
-    const refused = this.room.noSession(peer);
+    const refused = this.room.noSession(peer, { onlyReads });
     if (refused !== null) throw refused;
     const { tokenRequired = false } = this.#settings;
     const admit = this.#admit;

@@ -40,7 +40,7 @@ export async function acceptEventStream(
     const session = await gateway.begin(frame.connect, peer, stream);
     stream.session = session;
     if (!stream.isOpen) session.detach(stream);
-    takeLines(gateway, session, lines.slice(1));
+    takeLines(gateway, peer, session, lines.slice(1));
   } catch (error) {
     await stream.body.cancel(); // nobody is going to read it
     return refusal(error, cors);
@@ -75,7 +75,7 @@ export async function acceptPoll(
     if (frame.kind === "connect") {
       session = await gateway.begin(frame.connect, peer, poll);
       poll.session = session;
-      takeLines(gateway, session, lines.slice(1));
+      takeLines(gateway, peer, session, lines.slice(1));
       if (session.transport === poll) {
         poll.flush();
         session.detach(poll);
@@ -102,7 +102,7 @@ export async function acceptPoll(
       // A browser that went already takes no live poll's place.
       if (poll.isHeld) session.attach(poll);
       poll.control(`{"from":${session.outbox.from}}`);
-      takeLines(gateway, session, lines.slice(1));
+      takeLines(gateway, peer, session, lines.slice(1));
       session.flush();
     }
   } catch (error) {
@@ -117,7 +117,7 @@ export async function acceptPoll(
 export async function acceptUp(
   gateway: Gateway,
   request: Request,
-  cors: Headers_,
+  { peer, cors }: { peer: Peer; cors: Headers_ },
 ): Promise<Response> {
   const lines = await readLines(gateway, request, cors);
   if (lines instanceof Response) return lines;
@@ -136,7 +136,7 @@ export async function acceptUp(
   if (gateway.hub.isTokenOver(session)) return tokenExpired(cors);
   try {
     session.heard();
-    takeLines(gateway, session, [`{"received":${frame.received}}`, ...lines.slice(1)]);
+    takeLines(gateway, peer, session, [`{"received":${frame.received}}`, ...lines.slice(1)]);
   } catch (error) {
     return refusal(error, cors);
   }
@@ -180,12 +180,20 @@ async function readLines(
 }
 
 /** Takes a request and the lines of its body; a violation ends the session, as it would on a socket. */
-function takeLines(gateway: Gateway, session: Session, lines: readonly string[]): void {
+function takeLines(
+  { commands, room }: Gateway,
+  peer: Peer,
+  session: Session,
+  lines: readonly string[],
+): void {
   try {
-    countFrame(gateway.commands, session);
-    for (const line of lines) takeLine(gateway.commands, session, line);
+    countFrame(commands, session);
+    for (const line of lines) takeLine(commands, session, line);
   } catch (error) {
-    if (error instanceof ProtocolError) session.end(error.close);
+    if (error instanceof ProtocolError) {
+      session.end(error.close);
+      room.noteEnd(peer, error.close);
+    }
     throw error;
   }
 }
@@ -209,15 +217,18 @@ function unknownSession(cors: Headers_): Response {
  * @param later Whether another try may succeed.
  */
 export function refusalResponse(
-  { code, message, later }: {
+  { code, message, later, retryAfterS = 5 }: {
     readonly code: ErrorCode;
     readonly message: string;
     readonly later: boolean;
+    readonly retryAfterS?: number;
   },
   cors: Headers_,
 ): Response {
   const status = statusOf(code, later);
-  const retry: Headers_ = status === 503 || status === 429 ? { "retry-after": "5" } : {};
+  const retry: Headers_ = status === 503 || status === 429
+    ? { "retry-after": String(retryAfterS) }
+    : {};
   return errorResponse(status, code, message, { ...cors, ...retry });
 }
 
@@ -242,6 +253,7 @@ function statusOf(code: ErrorCode, later: boolean): number {
 /** The answer to a request that broke the protocol, or could not be let in. */
 export function refusal(error: unknown, cors: Headers_): Response {
   if (!(error instanceof ProtocolError)) throw error;
-  const { code, message, close } = error;
-  return refusalResponse({ code, message, later: close.reconnect }, cors);
+  const { code, message, close, retryAfterS } = error;
+  const when = retryAfterS === undefined ? {} : { retryAfterS };
+  return refusalResponse({ code, message, later: close.reconnect, ...when }, cors);
 }

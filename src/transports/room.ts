@@ -1,5 +1,5 @@
 import { getLogger } from "@logtape/logtape";
-import { CLOSES, ERRORS, ProtocolError } from "../protocol/codes.ts";
+import { type Close, CLOSES, ERRORS, ProtocolError } from "../protocol/codes.ts";
 import type { Hub } from "../hub/hub.ts";
 import { errorResponse } from "../web/errors.ts";
 import type { AddressLimit } from "./address_limit.ts";
@@ -77,20 +77,33 @@ export class Room {
     });
   }
 
-  /** Why no further session can begin now, or `null`. Those that are there may still come back. */
-  noSession(comer: Comer): ProtocolError | null {
+  /**
+   * Why no further session can begin now, or `null`. Those that are there may still come back.
+   *
+   * @param onlyReads Nothing can come from its browser: no ban holds for it. To a plain `EventSource`, which does
+   * not ask again where it was refused, it would be for good.
+   */
+  noSession(comer: Comer, { onlyReads = false } = {}): ProtocolError | null {
     const { full, sessionsByAddress, counters: { limitsHit } } = this.#hub;
     if (full) {
       limitsHit.sessions++;
       return new ProtocolError("full", CLOSES.full);
     }
-    if (this.#banLeftMs(comer) > 0) return new ProtocolError("too_fast", CLOSES.tooFast, BANNED);
+    const leftMs = onlyReads ? 0 : this.#banLeftMs(comer);
+    if (leftMs > 0) {
+      return new ProtocolError("too_fast", CLOSES.tooFast, BANNED, Math.ceil(leftMs / 1000));
+    }
     const { addressLimit = null } = this.#settings;
     if (addressLimit === null || comer.addressKey === "") return null;
     if (sessionsByAddress.of(comer.addressKey) < addressLimit.maxSessions) return null;
     limitsHit.sessionsPerAddress++;
     this.#warnOf(comer.address);
     return new ProtocolError("too_many_connections", CLOSES.full);
+  }
+
+  /** A session ended because of what came from there. */
+  noteEnd({ addressKey }: Comer, close: Close): void {
+    if (close === CLOSES.tooFast) this.#hub.bans.add(addressKey, this.#hub.now());
   }
 
   #banLeftMs({ addressKey }: Comer): number {

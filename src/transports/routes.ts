@@ -47,7 +47,7 @@ export function transportRoutes(gateway: Gateway): Hono<RemoteEnv> {
   );
   routes.post(
     "/chloe/up",
-    enter((request, { cors }) => acceptUp(gateway, request, cors), { holds: false }),
+    enter((request, entry) => acceptUp(gateway, request, entry), { holds: false }),
   );
   return routes;
 }

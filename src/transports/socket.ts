@@ -19,8 +19,8 @@ const MAX_UTF8_BYTES = 3;
 /** A socket that has no session by then, and does not wait for one, is closed. */
 const SESSION_WITHIN_MS = 10_000;
 
-/** Texts from this length on have V8 look for garbage sooner. */
-const HUGE_LENGTH = 1024 * 1024;
+/** Messages from this length on have V8 look for garbage sooner, and are no mistake where they are too long. */
+const HUGE_BYTES = 1024 * 1024;
 
 /** What Deno says where it refuses a frame of 64 MiB or more; it closes without a code. */
 const FRAME_TOO_LARGE = "Frame too large";
@@ -40,7 +40,7 @@ export interface SocketOptions {
   readonly hub: Hub;
   /** Who it counts for, where there is a limit for each address. */
   readonly addressKey: string;
-  /** Bound of what comes at once, and of what is kept while the app is asked about the session. */
+  /** Bound of what is kept while the app is asked about the session. */
   readonly maxEarlyLength: number;
 }
 
@@ -82,6 +82,8 @@ export abstract class SocketTransport implements Transport, Timed {
     for (const type of ["open", "message", "close", "error"]) socket.addEventListener(type, this);
   }
 
+  /** How long a message may be, in bytes. */
+  protected abstract get maxBytes(): number;
   /** The socket is open. */
   protected abstract opened(): void;
   /** A text message came, of whatever length. May throw a ProtocolError, which ends the connection. */
@@ -211,6 +213,7 @@ export abstract class SocketTransport implements Transport, Timed {
       logger.debug("Closed a connection: {message}", { message: error.message });
       this.#hub.counters.refuseFrame(error.code);
       if (error.close === CLOSES.tooBig) this.#hub.counters.limitsHit.maxBytesClosed++;
+      if (error.close === CLOSES.tooFast) this.#ban();
       this.#hub.counters.countClose(error.close.code);
       this.close(error.close, this.lastWords(error));
     } else {
@@ -222,24 +225,23 @@ export abstract class SocketTransport implements Transport, Timed {
     session?.end(null);
   }
 
-  #onMessage(data: unknown): void {
+  #onMessage(data: string | ArrayBuffer): void {
+    const bytes = typeof data === "string" ? Buffer.byteLength(data) : data.byteLength;
+    // Whatever becomes of it: to take it cost what it cost.
+    if (bytes >= HUGE_BYTES && bytes > this.maxBytes) this.#ban();
     if (this.#closing) return;
+    this.#hub.counters.bytesIn += bytes;
     if (typeof data !== "string") {
-      if (data instanceof ArrayBuffer) this.#hub.counters.bytesIn += data.byteLength;
       throw new ProtocolError("bad_frame", CLOSES.binary, CLOSES.binary.reason);
     }
-    this.#hub.counters.bytesIn += Buffer.byteLength(data);
     // V8 would let such texts lie until they are a gigabyte or more. Memory that it counts and that nobody
     // touches, so that the system gives none, has it look sooner.
-    if (data.length >= HUGE_LENGTH) {
-      new ArrayBuffer(data.length);
-      if (data.length > this.#maxEarlyLength) this.#ban();
-    }
+    if (bytes >= HUGE_BYTES) new ArrayBuffer(data.length);
     if (this.#early === null) this.take(data);
     else this.keepForLater(data);
   }
 
-  /** One such text has Deno stop for a tenth of a second: nobody may send them one after the other. */
+  /** Who floods, or has Deno stop for a tenth of a second by one huge message, may not come back at once. */
   #ban(): void {
     this.#hub.bans.add(this.#addressKey, this.#hub.now());
   }

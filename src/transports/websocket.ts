@@ -32,6 +32,10 @@ class NativeSocket extends SocketTransport {
     this.#peer = peer;
   }
 
+  protected get maxBytes(): number {
+    return this.#gateway.maxMessageBytes;
+  }
+
   protected opened(): void {}
 
   protected override overdue(): void {

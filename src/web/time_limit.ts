@@ -15,7 +15,7 @@ const platformClock: LimitClock = {
 /** Something that has a time to be done in. */
 export interface Limited {
   readonly dueAt: number;
-  /** Called once, where it was not {@linkcode TimeLimit.end | ended} in time. */
+  /** Called once, where it was not {@linkcode TimeLimit.end | ended} in time. Does not throw. */
   onLate(): void;
 }
 
@@ -57,14 +57,17 @@ export class TimeLimit {
     const now = this.#clock.monotonic();
     this.#timer = undefined;
     this.#isSweeping = true;
-    for (const limited of this.#running) {
-      if (limited.dueAt > now) {
-        this.#timer = this.#clock.setTimeout(this.#sweep, limited.dueAt - now);
-        break;
+    try {
+      for (const limited of this.#running) {
+        if (limited.dueAt > now) {
+          this.#timer = this.#clock.setTimeout(this.#sweep, limited.dueAt - now);
+          break;
+        }
+        this.#running.delete(limited);
+        limited.onLate();
       }
-      this.#running.delete(limited);
-      limited.onLate();
+    } finally {
+      this.#isSweeping = false;
     }
-    this.#isSweeping = false;
   }
 }

@@ -147,7 +147,7 @@ function conflict(id: string): Response {
   );
 }
 
-/** What is left of the body is not read: the connection ends with it. */
+/** What is left of the body is not read on; Deno 2.9 closes the connection when it has come, or its peer goes. */
 function bodyRefusal(status: 408 | 413, maxBytes: number): Response {
   return status === 413
     ? errorResponse(413, "too_large", `body: is over ${maxBytes} bytes`, { connection: "close" })

@@ -65,15 +65,16 @@ export function legacyRoutes(gateway: Gateway): Hono<RemoteEnv> {
     gateway.hub.counters.bytesIn += body.bytes.length;
     const message = readMessage(new TextDecoder().decode(body.bytes), entry.cors);
     if (message instanceof Response) return message;
+    const peer = gateway.peerOf(c.req.raw, c.env);
     if (message.type === "connect") {
-      const session = await openSession(gateway, gateway.peerOf(c.req.raw, c.env));
+      const session = await openSession(gateway, peer);
       if (session instanceof ProtocolError) return refusal(session, entry.cors);
       const body = legacyConnected(message.id, gateway.hub.secretOf(session));
       return new Response(body, { headers: { ...JSON_TEXT, ...entry.cors } });
     }
     const session = findSession(gateway, message);
     if (session === null) return unknownSession(entry.cors);
-    return unlessTooFast(session, entry.cors, () => {
+    return unlessTooFast(gateway, { session, peer, cors: entry.cors }, () => {
       takeLegacyMessage(gateway, session, message);
       return new Response("", { headers: { ...NO_STORE, ...entry.cors } });
     });
@@ -89,7 +90,7 @@ export function legacyRoutes(gateway: Gateway): Hono<RemoteEnv> {
     if (noRoom !== null) return noRoom;
     const session = findSession(gateway, message);
     if (session === null) return unknownSession(entry.cors);
-    return await unlessTooFast(session, entry.cors, async () => {
+    return await unlessTooFast(gateway, { session, peer, cors: entry.cors }, async () => {
       const holding = { peer, kind: "legacy-xhr", format: xhrFormat };
       const body = await holdPoll(gateway, session, c.req.raw, holding);
       if (body === null) {
@@ -117,7 +118,7 @@ async function answerJsonp(
   const session = findSession(gateway, message);
   if (message.type !== "poll") {
     if (session === null) return unknownSession();
-    return unlessTooFast(session, {}, () => {
+    return unlessTooFast(gateway, { session, peer, cors: {} }, () => {
       takeLegacyMessage(gateway, session, message);
       return script("");
     });
@@ -125,7 +126,7 @@ async function answerJsonp(
   if (id === null) return errorResponse(400, "bad_frame", "id: must be a number");
   if (gateway.room.noConnection({}, peer) !== null) return script(askAgainLaterScript(id));
   if (session !== null) {
-    return await unlessTooFast(session, {}, async () => {
+    return await unlessTooFast(gateway, { session, peer, cors: {} }, async () => {
       const holding = { peer, kind: "legacy-jsonp", format: jsonpFormat(id) };
       return script(await holdPoll(gateway, session, request, holding) ?? "");
     });
@@ -145,14 +146,21 @@ async function answerJsonp(
 
 /** Answers for a session; one that asks far too often ends. */
 async function unlessTooFast(
-  session: Session,
-  cors: Record<string, string>,
+  { room }: Gateway,
+  { session, peer, cors }: {
+    readonly session: Session;
+    readonly peer: Peer;
+    readonly cors: Record<string, string>;
+  },
   answer: () => Response | Promise<Response>,
 ): Promise<Response> {
   try {
     return await answer();
   } catch (error) {
-    if (error instanceof ProtocolError) session.end(error.close);
+    if (error instanceof ProtocolError) {
+      session.end(error.close);
+      room.noteEnd(peer, error.close);
+    }
     return refusal(error, cors);
   }
 }

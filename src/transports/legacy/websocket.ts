@@ -38,6 +38,10 @@ class LegacySocket extends SocketTransport {
     this.#peer = peer;
   }
 
+  protected get maxBytes(): number {
+    return this.#gateway.commands.maxBytes;
+  }
+
   protected opened(): void {
     const session = this.#gateway.openSession(legacyCodec, { peer: this.#peer!, graceMs: 0 });
     this.#peer = null;
