@@ -29,8 +29,11 @@ export async function filesFallTo(pid: number, count: number): Promise<void> {
   }, `at most ${count} open files`);
 }
 
-/** The resident memory of a process, in bytes. */
+/**
+ * The resident memory that a process wrote itself, in bytes. Not that of its program's file: where memory is short,
+ * or the kernel reclaims what was not touched for a while, that goes and comes back with no doing of ours.
+ */
 export async function residentBytes(pid: number): Promise<number> {
   const status = await Deno.readTextFile(`/proc/${pid}/status`);
-  return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)![1]) * 1024;
+  return Number(/^RssAnon:\s+(\d+) kB/m.exec(status)![1]) * 1024;
 }
