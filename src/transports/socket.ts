@@ -225,8 +225,9 @@ export abstract class SocketTransport implements Transport, Timed {
     session?.end(null);
   }
 
-  #onMessage(data: string | ArrayBuffer): void {
-    const bytes = typeof data === "string" ? Buffer.byteLength(data) : data.byteLength;
+  /** @param data `null` where the connection broke before Deno took hold of what had come. */
+  #onMessage(data: string | ArrayBuffer | null): void {
+    const bytes = typeof data === "string" ? Buffer.byteLength(data) : data?.byteLength ?? 0;
     // Whatever becomes of it: to take it cost what it cost.
     if (bytes >= HUGE_BYTES && bytes > this.maxBytes) this.#ban();
     if (this.#closing) return;
