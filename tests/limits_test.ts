@@ -137,18 +137,24 @@ Deno.test("ban: who floods is banned, not the address where the session began", 
   assertEquals([await rig.comes("192.0.2.1"), await rig.comes("192.0.2.2")], [true, false]);
 });
 
-Deno.test("a session begins with what the last one of its address left of the frames that may come at once", async () => {
-  await using server = await startTestServer({ limits: BANNING });
-  {
+for (const code of [1000, 4000]) {
+  Deno.test(`a session begins with what the last one of its address, closed with ${code}, left of the frames that may come at once`, async () => {
+    await using server = await startTestServer({ limits: BANNING });
+    {
+      using idle = await RawWebSocket.open(server, "/chloe/ws");
+      await idle.send(CONNECT);
+      await idle.next();
+      using socket = await RawWebSocket.open(server, "/chloe/ws");
+      await socket.send([CONNECT, ...Array(110).fill("{}")].join("\n"));
+      await socket.next();
+      await socket.close(code);
+      await idle.close(1000); // it has all of its burst left, which is no more than the other's
+    }
     using socket = await RawWebSocket.open(server, "/chloe/ws");
     await socket.send([CONNECT, ...Array(110).fill("{}")].join("\n"));
-    await socket.next();
-    await socket.close(1000);
-  }
-  using socket = await RawWebSocket.open(server, "/chloe/ws");
-  await socket.send([CONNECT, ...Array(110).fill("{}")].join("\n"));
-  assertEquals((await socket.closed()).code, 3009);
-});
+    assertEquals((await socket.closed()).code, 3009);
+  });
+}
 
 Deno.test("ban: it ends, and this machine's own address has none where it has no limit", async () => {
   await using server = await startTestServer({ limits: { ...BANNING, ban: "200ms" } });

@@ -218,9 +218,7 @@ export class Hub implements SessionHost {
   release(session: Session, close: Close | null): void {
     if (session.released) return;
     session.released = true;
-    if (session.framesFullAt > this.now()) {
-      this.#framesFullAt.note(session.addressKey, session.framesFullAt);
-    }
+    this.noteFrames(session);
     if (session.tokenEnd !== null) this.wheel.cancel(session.tokenEnd);
     if (session.formerId !== null) removeFrom(this.#heirs, session.formerId, session);
     if (!session.isWatcher) this.#listener?.ended(session, close);
@@ -229,6 +227,14 @@ export class Hub implements SessionHost {
     if (session.all !== null) this.#leave(session, session.all);
     session.all = null;
     if (session.user !== null) removeFrom(this.users, session.user, session);
+  }
+
+  /** A session's connection is over: what it has left of its burst of frames is what its address has left. */
+  noteFrames({ addressKey, framesFullAt }: Session): void {
+    if (framesFullAt <= this.now() || framesFullAt <= (this.#framesFullAt.of(addressKey) ?? 0)) {
+      return;
+    }
+    this.#framesFullAt.note(addressKey, framesFullAt);
   }
 
   /**

@@ -213,7 +213,8 @@ export abstract class SocketTransport implements Transport, Timed {
       logger.debug("Closed a connection: {message}", { message: error.message });
       this.#hub.counters.refuseFrame(error.code);
       if (error.close === CLOSES.tooBig) this.#hub.counters.limitsHit.maxBytesClosed++;
-      if (error.close === CLOSES.tooFast) this.#ban();
+      // Not where it is the ban by which it is refused.
+      if (error.close === CLOSES.tooFast && error.retryAfterS === undefined) this.#ban();
       this.#hub.counters.countClose(error.close.code);
       this.close(error.close, this.lastWords(error));
     } else {
@@ -258,6 +259,7 @@ export abstract class SocketTransport implements Transport, Timed {
     this.#closing = true;
     const session = this.session;
     this.session = null;
+    if (session !== null) this.#hub.noteFrames(session);
     if (code === NORMAL) session?.end(null);
     else session?.detach(this, code === GOING_AWAY ? GOING_AWAY_GRACE_MS : undefined);
   }
