@@ -46,8 +46,11 @@ interface Reading {
   readonly answer: (sent: readonly Sent[]) => Response;
 }
 
-/** Answers a `POST /send`, whatever came before; never rejects but for a bug. */
-export type SendEndpoint = (request: Request, connection: Connection) => Promise<Response>;
+/** Answers a `POST /send`, whatever came before; never throws or rejects but for a bug. */
+export type SendEndpoint = (
+  request: Request,
+  connection: Connection,
+) => Response | Promise<Response>;
 
 /** What answers `POST /send`: the app's messages to browsers. docs/http-api.md is its specification. */
 export function sendEndpoint(options: SendOptions): SendEndpoint {
@@ -82,8 +85,9 @@ export function sendEndpoint(options: SendOptions): SendEndpoint {
   /** A message as JSON, from who was let in by its headers: nobody needs to see its bytes. */
   async function takeJson(request: Request, key: string): Promise<Response> {
     const body = await bodies.readJson(request);
-    return body.ok
-      ? finish(readMessages(body.value, sender.messageBytes), { key })
+    if (body.ok) return finish(readMessages(body.value, sender.messageBytes), { key });
+    return body.status === 400
+      ? finish({ status: 400, message: NOT_JSON }, { key })
       : refuse(bodyRefusal(body.status));
   }
 
@@ -107,23 +111,25 @@ export function sendEndpoint(options: SendOptions): SendEndpoint {
       authenticator.authenticate(from, { body: body.bytes, form: legacyForm });
     if (!verdict.ok) return refuse(refusal(401, verdict.message));
     const { messageBytes } = sender;
-    const reading = form === null ? readJson(text, messageBytes) : readForm(form, messageBytes);
     const { key, goodUntilMs } = verdict;
+    if (id === "" || (id?.length ?? 0) > MAX_REQUEST_ID) {
+      const message = `webhook-id: must have 1 to ${MAX_REQUEST_ID} characters`;
+      return finish({ status: 400, message }, { key });
+    }
+    const reading = form === null ? readJson(text, messageBytes) : readForm(form, messageBytes);
     if (id === null) return finish(reading, { key });
-    return id !== "" && id.length <= MAX_REQUEST_ID
-      ? finish(reading, { key, requestId: { id, body: body.bytes, untilMs: goodUntilMs } })
-      : refuse(refusal(400, `webhook-id: must have 1 to ${MAX_REQUEST_ID} characters`));
+    return finish(reading, { key, requestId: { id, body: body.bytes, untilMs: goodUntilMs } });
   }
 
   return function send(request, connection) {
     counters.requests++;
-    if (!isOpen()) return Promise.resolve(refuse(refusal(503, CLOSED)));
+    if (!isOpen()) return refuse(refusal(503, CLOSED));
     const { headers } = request;
     const type = contentType(headers.get("content-type"));
-    if (type === null) return Promise.resolve(refuse(refusal(415, TYPE_HELP)));
+    if (type === null) return refuse(refusal(415, TYPE_HELP));
     const from: Requester = { headers, ...connection };
     const early = authenticator.byHeaders(from, { takesLegacy: true });
-    if (early?.ok === false) return Promise.resolve(refuse(refusal(401, early.message)));
+    if (early?.ok === false) return refuse(refusal(401, early.message));
     const id = headers.get("webhook-id");
     return early !== null && type === "json" && id === null
       ? takeJson(request, early.key)
@@ -161,6 +167,7 @@ function contentType(header: string | null): "form" | "json" | null {
 }
 
 const decoder = new TextDecoder();
+
 function readForm(form: ReturnType<typeof parseForm>, messageBytes: number): Reading | Problem {
   if ("status" in form) return form;
   const delivery = checkMessage(form.message, { messageBytes });
@@ -242,8 +249,7 @@ function tooFast(waitS: number): Response {
 }
 
 /** What is left of the body is not read on; Deno 2.9 closes the connection when it has come, or its peer goes. */
-function bodyRefusal(status: 400 | 408 | 413): Response {
-  if (status === 400) return refusal(400, NOT_JSON);
+function bodyRefusal(status: 408 | 413): Response {
   return status === 413
     ? errorResponse(413, "too_large", `body: is over ${MAX_BODY_BYTES} bytes`, {
       connection: "close",

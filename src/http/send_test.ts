@@ -5,12 +5,18 @@ import { legacySignature } from "../signing/legacy_signature.ts";
 import { createApiKey, createWebhookSecret } from "../signing/secrets.ts";
 import { Authenticator, type AuthenticatorOptions } from "./authentication.ts";
 import { SendCounters, sendEndpoint, sendRoutes } from "./send.ts";
+import { SendLimit } from "./send_limit.ts";
 import { MessageSender } from "./sender.ts";
 
 const JSON_TYPE = "application/json";
 const FORM_TYPE = "application/x-www-form-urlencoded";
 
-function setUp({ isOpen, ...auth }: Partial<AuthenticatorOptions> & { isOpen?(): boolean } = {}) {
+function setUp(
+  { isOpen, limit, ...auth }: Partial<AuthenticatorOptions> & {
+    isOpen?(): boolean;
+    limit?: SendLimit;
+  } = {},
+) {
   const published: [Target, string, string | undefined][] = [];
   const counters = new SendCounters();
   const routes = sendRoutes(sendEndpoint({
@@ -21,6 +27,7 @@ function setUp({ isOpen, ...auth }: Partial<AuthenticatorOptions> & { isOpen?():
     authenticator: new Authenticator({ secrets: [], apiKeys: [], ...auth }),
     counters,
     ...(isOpen && { isOpen }),
+    ...(limit && { limit }),
   }));
   return {
     published,
@@ -228,4 +235,19 @@ Deno.test("/send says that it takes POST alone", async () => {
   const response = await routes.request("/send");
   assertEquals([response.status, response.headers.get("allow")], [405, "POST"]);
   await response.text();
+});
+
+Deno.test("/send counts for a key's limit what is wrong as well", async () => {
+  const limitOf1 = () => new SendLimit({ perSecond: 1, hits: { sendPerSecond: 0 }, now: () => 0 });
+  const wrong = [
+    { type: JSON_TYPE, headers: { "webhook-id": "x".repeat(201) } },
+    { type: JSON_TYPE, headers: { "webhook-id": "1" } },
+    { type: JSON_TYPE },
+    { type: FORM_TYPE },
+  ];
+  for (const request of wrong) {
+    const { post } = setUp({ limit: limitOf1() });
+    assertEquals((await post("{", request)).status, 400);
+    assertEquals((await post("{", request)).status, 429);
+  }
 });

@@ -43,7 +43,7 @@ class NativeSocket extends SocketTransport {
   }
 
   protected take(text: string): void {
-    if (utf8LengthExceeds(text, this.#gateway.maxMessageBytes)) {
+    if (utf8LengthExceeds(text, this.maxBytes)) {
       throw new ProtocolError("too_large", CLOSES.tooBig);
     }
     if (this.session !== null) this.session.heard();

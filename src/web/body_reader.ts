@@ -28,8 +28,8 @@ const MICROTASKS = 4;
 /**
  * Reads the bodies of one route within bounds, in the way that costs least where they are short and here.
  *
- * A body whose length is known is read in one go, a third faster than chunk by chunk. A body that is refused is not read on: answer it with
- * `connection: close`.
+ * A body whose length is known is read in one go, a third faster than chunk by chunk. A body that is refused is
+ * not read on: answer it with `connection: close`.
  */
 export class BodyReader {
   readonly #maxBytes: number;

@@ -6,7 +6,8 @@ export interface LimitClock {
   clearTimeout(id: ReturnType<typeof setTimeout>): void;
 }
 
-const platformClock: LimitClock = {
+/** The platform's time. */
+export const platformClock: LimitClock = {
   monotonic: () => performance.now(),
   setTimeout: (run, ms) => setTimeout(run, ms),
   clearTimeout: (id) => clearTimeout(id),

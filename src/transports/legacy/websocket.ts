@@ -58,7 +58,7 @@ class LegacySocket extends SocketTransport {
   }
 
   protected take(text: string): void {
-    if (utf8LengthExceeds(text, this.#gateway.commands.maxBytes)) {
+    if (utf8LengthExceeds(text, this.maxBytes)) {
       throw new ProtocolError("too_large", CLOSES.tooBig);
     }
     const message = parseLegacyMessage(text);
