@@ -18,7 +18,7 @@ import { Buffer } from "node:buffer";
 import { flameGraph, framesOf, hottest } from "./bench/flame.ts";
 import type { Figures, Job } from "./bench/jobs.ts";
 import { panelsOf, svg } from "./bench/plot.ts";
-import { type Circumstances, human, markdown, type Run, withRun } from "./bench/report.ts";
+import { type Circumstances, human, markdown, medians, type Run, withRun } from "./bench/report.ts";
 import { type Bench, type Result, SCENARIOS } from "./bench/scenarios.ts";
 import {
   type Cores,
@@ -38,6 +38,9 @@ const PLOT = new URL("docs/performance.svg", ROOT);
 
 /** What the tables stand between. */
 const MARKERS = /(<!-- bench -->\n)([^]*?)(<!-- \/bench -->)/;
+
+/** How often what is held against others, or against a figure, is measured: an odd number, so that it has a median. */
+const TURNS = 3;
 
 const encoder = new TextEncoder();
 
@@ -136,6 +139,7 @@ export async function run(
   };
   const bench: Bench = {
     isQuick,
+    turns: isQuick || isProfiled ? 1 : TURNS,
     peers,
     start: (kind, more) => startServer(kind, { ...startOptions, ...more }),
     startApp: () => startApp({ ...startOptions, folder: `${folder}/app` }),
@@ -156,7 +160,7 @@ export async function run(
     say(`${clock()}  == ${scenario}`);
     await SCENARIOS[scenario]!(bench);
     // After each, so that a bench that is cut off leaves what it has.
-    written = await writeResults(folder, withRun(before, { about, results }));
+    written = await writeResults(folder, withRun(before, { about, results: medians(results) }));
   }
   if (isProfiled) await drawProfiles(profiles, results);
   say(`${clock()}  ${results.length} measurements, in ${folder}`);

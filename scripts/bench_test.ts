@@ -4,7 +4,7 @@ import { flameGraph, framesOf, hottest } from "./bench/flame.ts";
 import { Histogram } from "./bench/histogram.ts";
 import { marked, Marks } from "./bench/marks.ts";
 import { panelsOf, svg } from "./bench/plot.ts";
-import { type Circumstances, human, markdown, withRun } from "./bench/report.ts";
+import { type Circumstances, human, markdown, medians, withRun } from "./bench/report.ts";
 import type { Result } from "./bench/scenarios.ts";
 import { readWrk } from "./bench/wrk.ts";
 
@@ -107,6 +107,25 @@ Deno.test("a bench of one scenario leaves what is known of the others", () => {
   const second = { about, results: RESULTS.slice(0, 1) };
   assertEquals(withRun([first], second), [{ about: ABOUT, results: RESULTS.slice(2) }, second]);
   assertEquals(withRun([first], { about, results: RESULTS }), [{ about, results: RESULTS }]);
+});
+
+Deno.test("of what the bench measured in turns the median counts, and the spread is told", () => {
+  const [own, peer, relay] = RESULTS;
+  const turn = (result: Result, cpuUs: number, p99: number): Result => ({
+    ...result,
+    figures: { ...result.figures, cpuUs, p99 },
+  });
+  const turns = [[9, 30], [7, 50], [8, 40]].flatMap(([cpuUs, p99]) => [
+    turn(own!, cpuUs!, p99!),
+    turn(peer!, cpuUs! * 2, p99!),
+    turn(relay!, cpuUs! * 10, p99!),
+  ]);
+  assertEquals(medians(turns), [
+    { ...turn(own!, 8, 40), note: "3 turns, 7.00 to 9.00 µs" },
+    { ...turn(peer!, 16, 40), note: "3 turns, 14.0 to 18.0 µs" },
+    { ...turn(relay!, 80, 40), note: "none out of order; 3 turns, 70.0 to 90.0 µs" },
+  ]);
+  assertEquals(medians(RESULTS), [...RESULTS]);
 });
 
 Deno.test("the bench's tables go between the document's markers, and nowhere else", () => {

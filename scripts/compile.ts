@@ -18,10 +18,8 @@ const TARGETS = [
   "aarch64-apple-darwin",
 ];
 
-/** What Chloe may do; `start` needs run and sys, to make and to know a daemon. */
-const PERMISSIONS = denoConfig.tasks.chloe.command.split(" ").filter((word) =>
-  word.startsWith("--")
-);
+/** What Chloe may do, and what V8 is told; `start` needs run and sys, to make and to know a daemon. */
+const RUN_FLAGS = denoConfig.tasks.chloe.command.split(" ").filter((word) => word.startsWith("--"));
 
 const MAX_BYTES = 110 * 1000 * 1000;
 
@@ -85,7 +83,7 @@ async function compile(target: string, bundled: string, output: string): Promise
     "--no-npm",
     "--no-check",
     ...denoConfig.unstable.map((feature) => `--unstable-${feature}`),
-    ...PERMISSIONS,
+    ...RUN_FLAGS,
     `--include=${bundled}/client/dist`,
     // The host's own base is not asked for by name, so that DENORT_BIN is used.
     ...(target === Deno.build.target ? [] : [`--target=${target}`]),

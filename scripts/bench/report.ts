@@ -147,6 +147,29 @@ const COLUMNS: Readonly<Record<string, readonly Column[]>> = {
   pressure: [CASE, SHARE, RATE, COME, P50, P99, P99_RATIO, MAX, RSS, LIMIT, OTHERS, NOTE],
 };
 
+/**
+ * Of each server in each case one result: where it was measured in turns, the one whose CPU is the median, whole. It
+ * stands where the first of them stood, and its note has the least and the most.
+ */
+export function medians(results: readonly Result[]): Result[] {
+  const cases = Map.groupBy(
+    results,
+    ({ scenario, case: name, server }) => JSON.stringify([scenario, name, server]),
+  );
+  return Array.from(cases.values(), (turns) => {
+    const sorted = turns.toSorted((a, b) => cpuOf(a) - cpuOf(b));
+    const median = sorted[Math.floor(sorted.length / 2)]!;
+    if (sorted.length === 1) return median;
+    const [least, most] = [cpuOf(sorted[0]!), cpuOf(sorted.at(-1)!)];
+    const spread = `${sorted.length} turns, ${human(least)} to ${human(most)} µs`;
+    return { ...median, note: median.note ? `${median.note}; ${spread}` : spread };
+  });
+}
+
+function cpuOf({ figures: { cpuUs, connectCpuUs } }: Result): number {
+  return cpuUs ?? connectCpuUs ?? 0;
+}
+
 /** What one call of the bench came to. */
 export interface Run {
   readonly about: Circumstances;
