@@ -39,7 +39,7 @@ const PLOT = new URL("docs/performance.svg", ROOT);
 /** What the tables stand between. */
 const MARKERS = /(<!-- bench -->\n)([^]*?)(<!-- \/bench -->)/;
 
-/** How often what is held against others, or against a figure, is measured: an odd number, so that it has a median. */
+/** How often what a minute can change is measured: an odd number, so that there is a median. */
 const TURNS = 3;
 
 const encoder = new TextEncoder();
@@ -160,7 +160,7 @@ export async function run(
     say(`${clock()}  == ${scenario}`);
     await SCENARIOS[scenario]!(bench);
     // After each, so that a bench that is cut off leaves what it has.
-    written = await writeResults(folder, withRun(before, { about, results: medians(results) }));
+    written = await writeResults(folder, withRun(before, { about, results }));
   }
   if (isProfiled) await drawProfiles(profiles, results);
   say(`${clock()}  ${results.length} measurements, in ${folder}`);
@@ -171,8 +171,9 @@ async function writeResults(
   folder: string,
   runs: readonly Run[],
 ): Promise<{ tables: string; plot: string }> {
-  const tables = markdown(runs);
-  const plot = svg(panelsOf(runs.flatMap(({ results }) => results)));
+  const shown = runs.map(({ about, results }) => ({ about, results: medians(results) }));
+  const tables = markdown(shown);
+  const plot = svg(panelsOf(shown.flatMap(({ results }) => results)));
   await Deno.writeTextFile(`${folder}/results.md`, tables);
   await Deno.writeTextFile(`${folder}/results.svg`, plot);
   await Deno.writeTextFile(`${folder}/results.json`, json(runs));

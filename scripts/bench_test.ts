@@ -48,7 +48,7 @@ const RESULTS: readonly Result[] = [
     case: "relay <&>",
     server: "chloe",
     figures: { connections: 10, delivered: 80_000, perSecond: 8000.4 },
-    note: "none out of order",
+    counted: { "taken by the app": 80_000, unsigned: 0 },
   },
 ];
 
@@ -69,9 +69,9 @@ Deno.test("the bench's table has each server's figures, and Chloe's as a share o
 
 \`scripts/deno task bench --peers\`, 2026-01-02. 2 cores of a test. The server on one core, the load on the other. Deno 2.9.6, NATS 2.9.10.
 
-| case      | server | done/s | and               |
-| --------- | ------ | -----: | ----------------- |
-| relay <&> | chloe  |  8,000 | none out of order |
+| case      | server | done/s | and                                 |
+| --------- | ------ | -----: | ----------------------------------- |
+| relay <&> | chloe  |  8,000 | 80,000 taken by the app; 0 unsigned |
 `,
   );
 });
@@ -109,7 +109,7 @@ Deno.test("a bench of one scenario leaves what is known of the others", () => {
   assertEquals(withRun([first], { about, results: RESULTS }), [{ about, results: RESULTS }]);
 });
 
-Deno.test("of what the bench measured in turns the median counts, and the spread is told", () => {
+Deno.test("of what the bench measured in turns the median is shown, and what was counted in all", () => {
   const [own, peer, relay] = RESULTS;
   const turn = (result: Result, cpuUs: number, p99: number): Result => ({
     ...result,
@@ -120,12 +120,29 @@ Deno.test("of what the bench measured in turns the median counts, and the spread
     turn(peer!, cpuUs! * 2, p99!),
     turn(relay!, cpuUs! * 10, p99!),
   ]);
-  assertEquals(medians(turns), [
-    { ...turn(own!, 8, 40), note: "3 turns, 7.00 to 9.00 µs" },
-    { ...turn(peer!, 16, 40), note: "3 turns, 14.0 to 18.0 µs" },
-    { ...turn(relay!, 80, 40), note: "none out of order; 3 turns, 70.0 to 90.0 µs" },
-  ]);
-  assertEquals(medians(RESULTS), [...RESULTS]);
+  const rows = markdown([{ about: ABOUT, results: medians(turns) }]).split("\n")
+    .filter((line) => /chloe|nats /.test(line))
+    .map((line) => line.split("|").map((cell) => cell.trim()));
+  const cellsOf = (row: number, ...columns: number[]) => columns.map((at) => rows[row]!.at(at));
+  assertEquals(cellsOf(0, 3, 7, 9, -2), ["8.00", "100", "40.0", "3 turns of 7.00 to 9.00 µs"]);
+  assertEquals(
+    cellsOf(1, 3, 7, 9, -2),
+    ["16.0", "99.95", "40.0", "3 ended; 3 by 1008; 3 turns of 14.0 to 18.0 µs"],
+  );
+  assertEquals(
+    cellsOf(2, 4, -2),
+    ["80.0", "240,000 taken by the app; 0 unsigned; 3 turns of 70.0 to 90.0 µs"],
+  );
+});
+
+Deno.test("the bench tells where a server has had fewer turns than the others", () => {
+  const [own, peer] = RESULTS;
+  const turnsOf = (results: readonly Result[]) => medians(results).map(({ turns }) => turns);
+  assertEquals(turnsOf([own!, peer!]), [undefined, undefined]);
+  assertEquals(
+    turnsOf([own!, peer!, own!]),
+    ["2 turns of 7.50 to 7.50 µs", "1 turn of 15.0 to 15.0 µs"],
+  );
 });
 
 Deno.test("the bench's tables go between the document's markers, and nowhere else", () => {
@@ -174,7 +191,7 @@ Deno.test({
         command: "a test",
       });
       assertEquals(count, 2);
-      assertStringIncludes(tables, ", 0 unsigned, 0 out of order");
+      assertStringIncludes(tables, "; 0 unsigned; 0 out of order");
       const { runs } = JSON.parse(await Deno.readTextFile(`${folder}/results.json`));
       for (const { figures } of runs[0].results) {
         assert(figures.delivered > 0);

@@ -31,7 +31,7 @@ const NOBODYS_CHANNEL = "bench:nobody";
 
 /** Does it. */
 export function fanOut(job: FanOutJob): Figures {
-  using loop = new Loop({ dozes: (job.flood ?? 0) === 0 });
+  using loop = new Loop({ dozes: job.isAwake !== true });
   return new FanOut(job, loop).run();
 }
 

@@ -31,6 +31,8 @@ export interface FanOutJob {
   readonly flood?: number;
   /** A client that comes each second and sends a frame of so many MiB, meanwhile. */
   readonly hugeMiB?: number;
+  /** Whether the load looks for what arrived without a pause, as one has to that is to flood with requests. */
+  readonly isAwake?: boolean;
   /** Sessions that send commands as fast as they can, meanwhile. */
   readonly commanders?: number;
   /** After how many milliseconds those of them come again that are closed; default: 2,000, as they are told. */
@@ -106,7 +108,7 @@ export interface Figures {
   readonly churned?: number;
   /** What a flooding publisher got through, in requests a second. */
   readonly flooded?: number;
-  /** Frames of 63 MiB that were sent. */
+  /** Huge frames that were sent. */
   readonly hugeFrames?: number;
   /** Commands that flooding sessions sent, a second. */
   readonly commanded?: number;

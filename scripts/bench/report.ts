@@ -90,10 +90,10 @@ const LIMIT: Column = {
 };
 const NOTE: Column = {
   title: "and",
-  cell({ note, figures }) {
+  cell({ counted, turns, figures }) {
     const { failed, ended, closes, churned, flooded, hugeFrames, commanded, beyondIn } = figures;
     return [
-      ...note === undefined ? [] : [note],
+      ...Object.entries(counted ?? {}).map(([what, times]) => `${whole(times)} ${what}`),
       ...beyondIn === undefined ? [] : [`${beyondIn} of those beyond got in`],
       ...churned === undefined ? [] : [`${whole(churned)} came and went`],
       ...hugeFrames === undefined ? [] : [`${whole(hugeFrames)} huge frames`],
@@ -102,6 +102,7 @@ const NOTE: Column = {
       ...failed ? [`${whole(failed)} requests not done`] : [],
       ...ended ? [`${whole(ended)} ended`] : [],
       ...Object.entries(closes ?? {}).map(([why, times]) => `${whole(times)} by ${why}`),
+      ...turns === undefined ? [] : [turns],
     ].join("; ");
   },
 };
@@ -148,22 +149,49 @@ const COLUMNS: Readonly<Record<string, readonly Column[]>> = {
 };
 
 /**
- * Of each server in each case one result: where it was measured in turns, the one whose CPU is the median, whole. It
- * stands where the first of them stood, and its note has the least and the most.
+ * Of each server in each case one result: where it was measured in turns, the one whose CPU is the median (the upper
+ * one, where a turn failed and two are left), with what was counted in all of them. It stands where the first stood.
  */
 export function medians(results: readonly Result[]): Result[] {
-  const cases = Map.groupBy(
-    results,
-    ({ scenario, case: name, server }) => JSON.stringify([scenario, name, server]),
-  );
-  return Array.from(cases.values(), (turns) => {
-    const sorted = turns.toSorted((a, b) => cpuOf(a) - cpuOf(b));
-    const median = sorted[Math.floor(sorted.length / 2)]!;
-    if (sorted.length === 1) return median;
-    const [least, most] = [cpuOf(sorted[0]!), cpuOf(sorted.at(-1)!)];
-    const spread = `${sorted.length} turns, ${human(least)} to ${human(most)} µs`;
-    return { ...median, note: median.note ? `${median.note}; ${spread}` : spread };
+  const cases = Map.groupBy(results, (result) => JSON.stringify([result.scenario, result.case]));
+  return [...cases.values()].flatMap((of) => {
+    const servers = [...Map.groupBy(of, ({ server }) => server).values()];
+    const inTurns = servers.some((turns) => turns.length > 1);
+    return servers.map((turns) => inTurns ? medianOf(turns) : turns[0]!);
   });
+}
+
+function medianOf(turns: readonly Result[]): Result {
+  const sorted = turns.toSorted((a, b) => cpuOf(a) - cpuOf(b));
+  const [least, most] = [cpuOf(sorted[0]!), cpuOf(sorted.at(-1)!)];
+  const count = turns.length === 1 ? "1 turn" : `${turns.length} turns`;
+  const median = sorted[Math.floor(sorted.length / 2)]!;
+  const all = turns.map(({ figures }) => figures);
+  const sums: Partial<Figures> = {
+    ...summed(all.map(({ failed, ended }) => ({ failed, ended }))),
+    ...summed(all.map(({ delivered, expected }) => ({ delivered, expected }))),
+  };
+  const figures = { ...median.figures, ...sums };
+  const closes = summed(all.map(({ closes }) => closes ?? {}));
+  return {
+    ...median,
+    figures: median.figures.closes === undefined ? figures : { ...figures, closes },
+    counted: summed(turns.map(({ counted }) => counted ?? {})),
+    turns: `${count} of ${human(least)} to ${human(most)} µs`,
+  };
+}
+
+/** The sums of numbers by their names. */
+function summed<Name extends string>(
+  all: readonly Readonly<Partial<Record<Name, number | undefined>>>[],
+): Record<Name, number> {
+  const sums: Record<string, number> = {};
+  for (const numbers of all) {
+    for (const [name, number] of Object.entries<number | undefined>(numbers)) {
+      if (number !== undefined) sums[name] = (sums[name] ?? 0) + number;
+    }
+  }
+  return sums as Record<Name, number>;
 }
 
 function cpuOf({ figures: { cpuUs, connectCpuUs } }: Result): number {

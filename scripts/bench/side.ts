@@ -28,7 +28,7 @@ export class Side {
   #flood: HttpFlood | null = null;
   #floodedBefore = 0;
   #since = 0;
-  /** When the next of the clients that send 63 MiB is due, and what each sends. */
+  /** When the next of the clients that send a huge frame is due, and what each sends. */
   #hugeDue = Infinity;
   #hugeFrame: Uint8Array<ArrayBuffer> | null = null;
   #hugeFrames = 0;
