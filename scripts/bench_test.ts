@@ -93,6 +93,10 @@ Deno.test("the bench's plot has a bar for each figure, the longest one the wides
   assertNear(cpu! * 2, peerCpu!, 0.2);
   assertNear(peerRate! * 2, rate!, 0.2);
   assertStringIncludes(drawing, ">relay &lt;&amp;&gt;</text>");
+  const long = "one that is told at length ".repeat(4);
+  const told = svg([{ title: "", bars: [{ label: long, value: 1, isOwn: true }] }]);
+  const end = Number(/<text x="([\d.]+)"[^>]*text-anchor="end"/.exec(told)![1]);
+  assert(end >= long.length * 7, "a long label begins left of the drawing");
   assert(drawing.startsWith("<svg xmlns=") && drawing.endsWith("</svg>\n"));
 });
 

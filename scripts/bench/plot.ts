@@ -15,8 +15,9 @@ export interface Panel {
   readonly bars: readonly Bar[];
 }
 
-const WIDTH = 960;
-const LABEL_WIDTH = 360;
+const BAR_WIDTH = 520;
+/** What a character takes at most on average, with the font below. */
+const CHARACTER_WIDTH = 7.2;
 const VALUE_WIDTH = 80;
 const BAR_HEIGHT = 16;
 const STEP = 22;
@@ -71,23 +72,29 @@ export function panelsOf(results: readonly Result[]): Panel[] {
 /** Panels below each other, as an SVG. */
 export function svg(panels: readonly Panel[]): string {
   const parts: string[] = [];
+  const longest = Math.max(
+    0,
+    ...panels.flatMap(({ bars }) => bars.map(({ label }) => label.length)),
+  );
+  const left = Math.ceil(longest * CHARACTER_WIDTH) + 20;
+  const whole = left + BAR_WIDTH + VALUE_WIDTH;
   let y = GAP;
   for (const { title, bars } of panels) {
     parts.push(`<text class="title" x="12" y="${y + 14}">${escape(title)}</text>`);
     y += TITLE_HEIGHT;
     const most = Math.max(...bars.map(({ value }) => value), Number.MIN_VALUE);
     for (const { label, value, isOwn } of bars) {
-      const width = Math.max(1, (WIDTH - LABEL_WIDTH - VALUE_WIDTH) * Math.max(0, value) / most);
+      const width = Math.max(1, BAR_WIDTH * Math.max(0, value) / most);
       parts.push(
-        `<text x="${LABEL_WIDTH - 8}" y="${y + 13}" text-anchor="end">${escape(label)}</text>` +
-          `<rect class="${isOwn ? "own" : "peer"}" x="${LABEL_WIDTH}" y="${y}" ` +
+        `<text x="${left - 8}" y="${y + 13}" text-anchor="end">${escape(label)}</text>` +
+          `<rect class="${isOwn ? "own" : "peer"}" x="${left}" y="${y}" ` +
           `width="${width.toFixed(1)}" height="${BAR_HEIGHT}"/>` +
-          `<text x="${(LABEL_WIDTH + width + 6).toFixed(1)}" y="${y + 13}">${human(value)}</text>`,
+          `<text x="${(left + width + 6).toFixed(1)}" y="${y + 13}">${human(value)}</text>`,
       );
       y += STEP;
     }
     y += GAP;
   }
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y}" width="${WIDTH}" ` +
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${whole} ${y}" width="${whole}" ` +
     `height="${y}"><style>${STYLE}</style>\n${parts.join("\n")}\n</svg>\n`;
 }
