@@ -9,6 +9,7 @@
  * @module
  */
 import denoConfig from "../deno.json" with { type: "json" };
+import { DENO_RUN_FLAGS } from "../src/cli/version.ts";
 import { textFiles, write, writeSum } from "./package/files.ts";
 
 const TARGETS = [
@@ -17,9 +18,6 @@ const TARGETS = [
   "x86_64-apple-darwin",
   "aarch64-apple-darwin",
 ];
-
-/** What Chloe may do, and what V8 is told; `start` needs run and sys, to make and to know a daemon. */
-const RUN_FLAGS = denoConfig.tasks.chloe.command.split(" ").filter((word) => word.startsWith("--"));
 
 const MAX_BYTES = 110 * 1000 * 1000;
 
@@ -83,7 +81,7 @@ async function compile(target: string, bundled: string, output: string): Promise
     "--no-npm",
     "--no-check",
     ...denoConfig.unstable.map((feature) => `--unstable-${feature}`),
-    ...RUN_FLAGS,
+    ...DENO_RUN_FLAGS,
     `--include=${bundled}/client/dist`,
     // The host's own base is not asked for by name, so that DENORT_BIN is used.
     ...(target === Deno.build.target ? [] : [`--target=${target}`]),

@@ -167,15 +167,13 @@ function medianOf(turns: readonly Result[]): Result {
   const count = turns.length === 1 ? "1 turn" : `${turns.length} turns`;
   const median = sorted[Math.floor(sorted.length / 2)]!;
   const all = turns.map(({ figures }) => figures);
-  const sums: Partial<Figures> = {
-    ...summed(all.map(({ failed, ended }) => ({ failed, ended }))),
-    ...summed(all.map(({ delivered, expected }) => ({ delivered, expected }))),
-  };
-  const figures = { ...median.figures, ...sums };
+  const sums: Partial<Figures> = summed(
+    all.map(({ failed, ended, delivered, expected }) => ({ failed, ended, delivered, expected })),
+  );
   const closes = summed(all.map(({ closes }) => closes ?? {}));
   return {
     ...median,
-    figures: median.figures.closes === undefined ? figures : { ...figures, closes },
+    figures: { ...median.figures, ...sums, closes },
     counted: summed(turns.map(({ counted }) => counted ?? {})),
     turns: `${count} of ${human(least)} to ${human(most)} µs`,
   };
