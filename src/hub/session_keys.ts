@@ -1,10 +1,10 @@
-import { Buffer } from "node:buffer";
-import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { hash, randomBytes } from "node:crypto";
 
 const ID_BYTES = 12;
-const MAC_BYTES = 18;
 const ID_LENGTH = 16;
-const SECRET_LENGTH = ID_LENGTH + 1 + 24;
+/** 144 bits in base64url. */
+const MAC_LENGTH = 24;
+const SECRET_LENGTH = ID_LENGTH + 1 + MAC_LENGTH;
 
 /** Makes session ids, and the secrets that prove that one owns a session. */
 export interface SessionKeys {
@@ -31,18 +31,18 @@ export function isSameSecret(given: string, known: string): boolean {
 
 /** Keys that are good for as long as this process: sessions do not outlive it either. */
 export function sessionKeys(key: Uint8Array = randomBytes(32)): SessionKeys {
-  function mac(id: string): Uint8Array {
-    return createHmac("sha256", key).update(id).digest().subarray(0, MAC_BYTES);
-  }
+  const prefix = key.toBase64();
+  // SHA-3 of a key and a text is a MAC of the text (its authors' submission to NIST, and KMAC, say so): unlike
+  // SHA-2 it needs no HMAC around it, which takes Deno 2.9 three times as long and leaves two streams as garbage.
+  const secretOf = (id: string) => {
+    return `${id}.${hash("sha3-256", prefix + id, "base64url").slice(0, MAC_LENGTH)}`;
+  };
   return {
     create: () => randomBytes(ID_BYTES).toString("base64url"),
-    secret: (id) => `${id}.${Buffer.from(mac(id)).toString("base64url")}`,
+    secret: secretOf,
     verify(secret) {
-      if (secret.length !== SECRET_LENGTH || secret[ID_LENGTH] !== ".") return null;
-      const id = secret.slice(0, ID_LENGTH);
-      const given = Buffer.from(secret.slice(ID_LENGTH + 1), "base64url");
-      const expected = mac(id);
-      return given.length === expected.length && timingSafeEqual(given, expected) ? id : null;
+      const id = idIn(secret);
+      return isSameSecret(secret, secretOf(id)) ? id : null;
     },
   };
 }

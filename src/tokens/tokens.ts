@@ -6,19 +6,19 @@
  */
 import { getLogger } from "@logtape/logtape";
 import {
-  type CryptoKey,
   decodeProtectedHeader,
   errors,
   type JWTPayload,
   jwtVerify,
   type JWTVerifyOptions,
+  UnsecuredJWT,
 } from "jose";
 import type { ChannelClaims, ConnectionClaims } from "../protocol/claims.ts";
 import { pinAlgorithms } from "./algorithms.ts";
 import { channelClaims, type ChannelEntry, connectionClaims } from "./claims.ts";
 import { type KeyHeader, KeySet } from "./key_set.ts";
 import { isUrl, keySource } from "./key_sources.ts";
-import { importSecrets } from "./secret_keys.ts";
+import { SecretKeys } from "./secret_keys.ts";
 
 export type { ChannelEntry };
 
@@ -96,7 +96,7 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
     hasSecrets: secrets.length > 0,
     hasKeys: jwks !== undefined,
   });
-  const secretKeys = await importSecrets(secrets, algorithms);
+  const secretKeys = new SecretKeys(secrets, algorithms);
   if (jwks === undefined) return new Verifier({ options, algorithms, secretKeys, keySet: null });
   const source = keySource(jwks, fetch && { fetch });
   const keySet = new KeySet({ source, now: () => options.now?.() ?? Date.now() });
@@ -107,7 +107,7 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
 interface Parts {
   readonly options: TokenOptions;
   readonly algorithms: ReadonlySet<string>;
-  readonly secretKeys: ReadonlyMap<string, readonly CryptoKey[]>;
+  readonly secretKeys: SecretKeys;
   readonly keySet: KeySet | null;
 }
 
@@ -125,8 +125,10 @@ class Verifier implements Tokens {
   readonly #now: () => number;
   readonly #algorithms: ReadonlySet<string>;
   readonly #bounds: JWTVerifyOptions;
-  readonly #secretKeys: ReadonlyMap<string, readonly CryptoKey[]>;
+  readonly #secretKeys: SecretKeys;
   readonly #keySet: KeySet | null;
+  /** The last header that was good, as a token has it: an app's tokens all begin with the same text. */
+  #lastHeader: { readonly text: string; readonly header: KeyHeader } | null = null;
 
   constructor({ options, algorithms, secretKeys, keySet }: Parts) {
     const { audience, issuer, inPlaceOf } = options;
@@ -184,24 +186,65 @@ class Verifier implements Tokens {
     if (token.length > MAX_TOKEN_LENGTH) {
       throw new Refused("bad_token", `The token is longer than ${MAX_TOKEN_LENGTH} characters`);
     }
-    const header = this.#header(token);
-    const keys = await this.#keysFor(header);
+    const header = this.#headerOf(token);
     const bounds = { ...this.#bounds, currentDate: new Date(nowMs) };
-    for (const key of keys) {
+    try {
+      // An HS algorithm is checked with the secrets alone, any other with the key set alone: a public key, which
+      // anybody knows, never serves as a secret.
+      const payload = this.#secretKeys.serve(header.alg)
+        ? this.#openBySecret(token, header, bounds)
+        : await this.#openByKey(token, header, bounds);
+      checkTimes(payload, nowMs);
+      return payload;
+    } catch (error) {
+      throw this.#refusal(error);
+    }
+  }
+
+  #openBySecret(token: string, { alg }: KeyHeader, bounds: JWTVerifyOptions): JWTPayload {
+    // First: who sends no token at all is told that, and not that its secret is another.
+    if (!FORM.test(token)) throw new Refused("bad_token", NOT_A_TOKEN);
+    const end = token.lastIndexOf(".");
+    const signed = token.slice(0, end);
+    if (!this.#secretKeys.verify(alg, signed, token.slice(end + 1))) {
+      throw new Refused(
+        "bad_token",
+        "The token was signed with another secret: sign with token.secret, as the text that it is",
+      );
+    }
+    const claims = signed.slice(signed.indexOf(".") + 1);
+    return UnsecuredJWT.decode(`${UNSECURED}.${claims}.`, bounds).payload;
+  }
+
+  async #openByKey(
+    token: string,
+    header: KeyHeader,
+    bounds: JWTVerifyOptions,
+  ): Promise<JWTPayload> {
+    for (const key of await this.#keysFor(header)) {
       try {
-        const { payload } = await jwtVerify(token, key, bounds);
-        checkTimes(payload, nowMs);
-        return payload;
+        return (await jwtVerify(token, key, bounds)).payload;
       } catch (error) {
-        if (error instanceof errors.JWSSignatureVerificationFailed) continue;
-        throw this.#refusal(error);
+        if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
       }
     }
-    throw new Refused("bad_token", this.#otherKeyMessage(header));
+    throw new Refused(
+      "bad_token",
+      "The token was signed with another key than the one in the JWKS: name it by its kid",
+    );
+  }
+
+  /** @throws Refused as {@linkcode #readHeader}. */
+  #headerOf(token: string): KeyHeader {
+    const last = this.#lastHeader;
+    if (last !== null && token.startsWith(last.text)) return last.header;
+    const header = this.#readHeader(token);
+    this.#lastHeader = { text: token.slice(0, token.indexOf(".") + 1), header };
+    return header;
   }
 
   /** @throws Refused where it is not a token, or the algorithm is not one of those that are pinned. */
-  #header(token: string): KeyHeader {
+  #readHeader(token: string): KeyHeader {
     let header;
     try {
       header = decodeProtectedHeader(token);
@@ -220,13 +263,8 @@ class Verifier implements Tokens {
     return { alg, kid };
   }
 
-  /**
-   * An HS algorithm is checked with the secrets alone, any other with the key set alone: a public key, which
-   * anybody knows, never serves as a secret. What the header says of keys (`jku`, `jwk`, `x5u`) is not read.
-   */
+  /** What the header says of keys (`jku`, `jwk`, `x5u`) is not read. @throws Refused */
   async #keysFor(header: KeyHeader): Promise<readonly CryptoKey[]> {
-    const secretKeys = this.#secretKeys.get(header.alg);
-    if (secretKeys !== undefined) return secretKeys;
     const keys = await this.#keySet!.keysFor(header);
     if (keys === null) {
       throw new Refused(
@@ -260,14 +298,12 @@ class Verifier implements Tokens {
     if (claim === "iss") return `iss: must be ${JSON.stringify(issuer)}`;
     return `${claim}: ${reason === "check_failed" ? FUTURE : NOT_A_TIME}`;
   }
-
-  #otherKeyMessage({ alg }: KeyHeader): string {
-    return this.#secretKeys.has(alg)
-      ? "The token was signed with another secret: sign with token.secret, as the text that it is"
-      : "The token was signed with another key than the one in the JWKS: name it by its kid";
-  }
 }
 
+const FORM = /^[\w-]+\.[\w-]*\.[\w-]*$/;
+
+/** The header of a token that has no signature: as such jose gets one whose signature was found good here. */
+const UNSECURED = new UnsecuredJWT().encode().split(".")[0];
 const NOT_A_TOKEN = "That is no JWT: three parts in base64url, with a full stop between them";
 const NOT_A_TIME = "must be a number of seconds since 1970";
 const FUTURE = `is in the future: check the clock, and that it is ${NOT_A_TIME.slice(8)}`;

@@ -217,6 +217,28 @@ for (const [what, token] of NO_TOKENS) {
   });
 }
 
+Deno.test("Tokens refuses what begins or ends like a good token, but is none", async () => {
+  using tokens = await testTokens();
+  const good = await bySecret({ sub: "ada" });
+  assertEquals(await claimsOf(tokens, good), { ...NOBODY, user: "ada" });
+  const [header, payload, signature] = good.split(".");
+  const noTokens = [
+    `${header}.`,
+    `${header}.${payload}`,
+    `${good}.`,
+    `${good}.AAAA.AAAA`,
+    `${good}=`,
+    `${good}\n`,
+    ` ${good}`,
+    `${header}.${payload}.é`,
+    `.${payload}.${signature}`,
+  ];
+  for (const token of noTokens) await assertBad(tokens, token, "That is no JWT");
+  for (const token of [`${header}.${payload}.`, good.slice(0, -1), `${good}A`]) {
+    await assertBad(tokens, token, "another secret");
+  }
+});
+
 Deno.test("Tokens refuses what is longer than 8 KiB, and takes what is as long", async () => {
   using tokens = await testTokens();
   const token = async (length: number) => await bySecret({ sub: "ada", more: "x".repeat(length) });

@@ -35,6 +35,9 @@ const GOING_AWAY = 1001;
  */
 const GOING_AWAY_GRACE_MS = 10_000;
 
+/** What every transport has to hear: to listen for one more is 0.3 KB for each connection. */
+const EVENTS = ["message", "close", "error"] as const;
+
 /** What a socket is made with. */
 export interface SocketOptions {
   readonly hub: Hub;
@@ -79,17 +82,17 @@ export abstract class SocketTransport implements Transport, Timed {
     hub.counters.enter(addressKey);
     hub.wheel.schedule(this, hub.now() + SESSION_WITHIN_MS);
     socket.binaryType = "arraybuffer";
-    for (const type of ["open", "message", "close", "error"]) socket.addEventListener(type, this);
+    for (const type of EVENTS) socket.addEventListener(type, this);
   }
 
   /** How long a message may be, in bytes. */
   protected abstract get maxBytes(): number;
-  /** The socket is open. */
-  protected abstract opened(): void;
   /** A text message came, of whatever length. May throw a ProtocolError, which ends the connection. */
   protected abstract take(text: string): void;
   /** The last words of this transport's protocol to a peer that broke it. */
   protected abstract lastWords(error: ProtocolError): string | null;
+  /** The socket is open: called where the subclass listens for that, too. */
+  protected opened(): void {}
   /** The socket is open, and there is no session yet. */
   protected overdue(): void {}
 

@@ -36,8 +36,6 @@ class NativeSocket extends SocketTransport {
     return this.#gateway.maxMessageBytes;
   }
 
-  protected opened(): void {}
-
   protected override overdue(): void {
     this.fail(new ProtocolError("not_connected", CLOSES.noConnect));
   }

@@ -36,13 +36,14 @@ class LegacySocket extends SocketTransport {
     super(socket, gateway.socketOptions(peer));
     this.#gateway = gateway;
     this.#peer = peer;
+    socket.addEventListener("open", this);
   }
 
   protected get maxBytes(): number {
     return this.#gateway.commands.maxBytes;
   }
 
-  protected opened(): void {
+  protected override opened(): void {
     const session = this.#gateway.openSession(legacyCodec, { peer: this.#peer!, graceMs: 0 });
     this.#peer = null;
     this.goOnWith(
