@@ -190,7 +190,7 @@ export class Hub implements SessionHost {
     return session !== null && session.codec === codec ? session : null;
   }
 
-  /** The session whose page has shown this secret before: each poll shows it anew, and a MAC is a fifth of one. */
+  /** The session whose page has shown this secret before: each poll shows it anew, and a MAC is not free. */
   #findProven(secret: string): Session | null {
     const session = this.sessions.get(idIn(secret));
     const proven = session?.provenSecret ?? null;

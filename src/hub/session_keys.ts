@@ -33,7 +33,7 @@ export function isSameSecret(given: string, known: string): boolean {
 export function sessionKeys(key: Uint8Array = randomBytes(32)): SessionKeys {
   const prefix = key.toBase64();
   // SHA-3 of a key and a text is a MAC of the text (its authors' submission to NIST, and KMAC, say so): unlike
-  // SHA-2 it needs no HMAC around it, which takes Deno 2.9 three times as long and leaves two streams as garbage.
+  // SHA-2 it needs no HMAC around it, which takes Deno 2.9 three times as long and leaves a stream as garbage.
   const secretOf = (id: string) => {
     return `${id}.${hash("sha3-256", prefix + id, "base64url").slice(0, MAC_LENGTH)}`;
   };

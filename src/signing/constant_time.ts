@@ -9,7 +9,10 @@ export function equalInConstantTime(a: string, b: string): boolean {
   return timingSafeEqual(digest(a), digest(b));
 }
 
-/** Whether two digests in the same form are the same. All of one kind have one length, which is no secret. */
+/**
+ * Whether two digests, as text in one form, are the same: in a time that does not depend on where they differ. All of
+ * one kind have one length, which is no secret.
+ */
 export function equalDigests(a: string, b: string): boolean {
   if (a.length !== b.length) return false;
   let difference = 0;

@@ -1,11 +1,23 @@
 import { assertEquals } from "@std/assert";
-import { equalInConstantTime, SecretSet } from "./constant_time.ts";
+import { equalDigests, equalInConstantTime, SecretSet } from "./constant_time.ts";
 
 Deno.test("equalInConstantTime() takes texts of any length", () => {
   assertEquals(equalInConstantTime("", ""), true);
   assertEquals(equalInConstantTime("größe", "größe"), true);
   assertEquals(equalInConstantTime("a", "b"), false);
   assertEquals(equalInConstantTime("a", "a longer text than the other"), false);
+});
+
+Deno.test("equalDigests() takes a digest for itself alone", () => {
+  const digest = "q83vEjRWeJCrze8SNFZ4kA";
+  assertEquals(equalDigests(digest, [...digest].join("")), true);
+  for (let at = 0; at < digest.length; at++) {
+    const other = `${digest.slice(0, at)}_${digest.slice(at + 1)}`;
+    assertEquals(equalDigests(other, digest), false, `changed at ${at}`);
+  }
+  for (const other of ["", digest.slice(1), `${digest}=`, "\u0171".repeat(digest.length)]) {
+    assertEquals([equalDigests(other, digest), equalDigests(digest, other)], [false, false]);
+  }
 });
 
 Deno.test("SecretSet.has() knows each of its secrets and nothing else", () => {

@@ -5,8 +5,8 @@ import { MIN_TOKEN_SECRET_BYTES, SECRET_ALGORITHMS } from "../signing/token_keys
 /**
  * Checks signatures by secrets that the app knows, too.
  *
- * jose would ask Web Crypto, and Deno has each of its checks done by another thread, which costs more than an HMAC
- * and is most of what a connection's token did.
+ * jose would ask Web Crypto, and Deno has each of its checks done by another thread, which costs more than the
+ * HMAC itself.
  */
 export class SecretKeys {
   readonly #secrets: readonly Uint8Array[];

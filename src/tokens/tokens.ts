@@ -127,7 +127,7 @@ class Verifier implements Tokens {
   readonly #bounds: JWTVerifyOptions;
   readonly #secretKeys: SecretKeys;
   readonly #keySet: KeySet | null;
-  /** The last header that was good, as a token has it: an app's tokens all begin with the same text. */
+  /** The last header that could be read, as a token has it: an app's tokens all begin with the same text. */
   #lastHeader: { readonly text: string; readonly header: KeyHeader } | null = null;
 
   constructor({ options, algorithms, secretKeys, keySet }: Parts) {
@@ -186,6 +186,7 @@ class Verifier implements Tokens {
     if (token.length > MAX_TOKEN_LENGTH) {
       throw new Refused("bad_token", `The token is longer than ${MAX_TOKEN_LENGTH} characters`);
     }
+    if (!FORM.test(token)) throw new Refused("bad_token", NOT_A_TOKEN);
     const header = this.#headerOf(token);
     const bounds = { ...this.#bounds, currentDate: new Date(nowMs) };
     try {
@@ -202,8 +203,6 @@ class Verifier implements Tokens {
   }
 
   #openBySecret(token: string, { alg }: KeyHeader, bounds: JWTVerifyOptions): JWTPayload {
-    // First: who sends no token at all is told that, and not that its secret is another.
-    if (!FORM.test(token)) throw new Refused("bad_token", NOT_A_TOKEN);
     const end = token.lastIndexOf(".");
     const signed = token.slice(0, end);
     if (!this.#secretKeys.verify(alg, signed, token.slice(end + 1))) {
@@ -300,11 +299,13 @@ class Verifier implements Tokens {
   }
 }
 
+/** Looked at first: of what has another form neither a secret nor the key set's source needs to be asked. */
 const FORM = /^[\w-]+\.[\w-]*\.[\w-]*$/;
 
 /** The header of a token that has no signature: as such jose gets one whose signature was found good here. */
 const UNSECURED = new UnsecuredJWT().encode().split(".")[0];
-const NOT_A_TOKEN = "That is no JWT: three parts in base64url, with a full stop between them";
+const NOT_A_TOKEN =
+  "That is no JWT: three parts in base64url, without =, with a full stop between them and nothing around";
 const NOT_A_TIME = "must be a number of seconds since 1970";
 const FUTURE = `is in the future: check the clock, and that it is ${NOT_A_TIME.slice(8)}`;
 

@@ -239,6 +239,27 @@ Deno.test("Tokens refuses what begins or ends like a good token, but is none", a
   }
 });
 
+Deno.test("Tokens refuses what begins like a token by a key, and asks for no key", async () => {
+  let asked = 0;
+  using tokens = await testTokens({
+    secrets: [],
+    jwks: "http://127.0.0.1:1/keys.json",
+    fetch: () => {
+      asked++;
+      return Promise.resolve(Response.json({ keys: [RSA.jwk] }));
+    },
+  });
+  const good = await RSA.sign();
+  assertEquals(await claimsOf(tokens, good), NOBODY);
+  const [header, payload] = good.split(".");
+  const noTokens = [`${header}.`, `${header}.x`, `${header}.${payload}`, `${good}=`, `${good}\n`];
+  const other = (await RSA.sign({}, { kid: "another" })).split(".")[0];
+  for (const token of [...noTokens, `${other}.`, `${other}.x`]) {
+    await assertBad(tokens, token, "That is no JWT");
+  }
+  assertEquals(asked, 1);
+});
+
 Deno.test("Tokens refuses what is longer than 8 KiB, and takes what is as long", async () => {
   using tokens = await testTokens();
   const token = async (length: number) => await bySecret({ sub: "ada", more: "x".repeat(length) });
