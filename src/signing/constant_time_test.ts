@@ -15,7 +15,9 @@ Deno.test("equalDigests() takes a digest for itself alone", () => {
     const other = `${digest.slice(0, at)}_${digest.slice(at + 1)}`;
     assertEquals(equalDigests(other, digest), false, `changed at ${at}`);
   }
-  for (const other of ["", digest.slice(1), `${digest}=`, "\u0171".repeat(digest.length)]) {
+  // Of other characters with the same low bytes.
+  const alike = [...digest].map((char) => String.fromCharCode(char.charCodeAt(0) + 0x100)).join("");
+  for (const other of ["", digest.slice(1), `${digest}=`, alike]) {
     assertEquals([equalDigests(other, digest), equalDigests(digest, other)], [false, false]);
   }
 });

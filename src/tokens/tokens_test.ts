@@ -241,7 +241,9 @@ Deno.test("Tokens refuses what begins or ends like a good token, but is none", a
 
 Deno.test("Tokens refuses what begins like a token by a key, and asks for no key", async () => {
   let asked = 0;
+  const clock = new Clock();
   using tokens = await testTokens({
+    now: clock.now,
     secrets: [],
     jwks: "http://127.0.0.1:1/keys.json",
     fetch: () => {
@@ -253,11 +255,16 @@ Deno.test("Tokens refuses what begins like a token by a key, and asks for no key
   assertEquals(await claimsOf(tokens, good), NOBODY);
   const [header, payload] = good.split(".");
   const noTokens = [`${header}.`, `${header}.x`, `${header}.${payload}`, `${good}=`, `${good}\n`];
-  const other = (await RSA.sign({}, { kid: "another" })).split(".")[0];
+  const byOther = await RSA.sign({}, { kid: "another" });
+  const other = byOther.split(".")[0];
+  // Long enough for a key that is not known to be asked for.
+  clock.pass({ seconds: 60 });
   for (const token of [...noTokens, `${other}.`, `${other}.x`]) {
     await assertBad(tokens, token, "That is no JWT");
   }
   assertEquals(asked, 1);
+  await assertBad(tokens, byOther, "kid: ");
+  assertEquals(asked, 2);
 });
 
 Deno.test("Tokens refuses what is longer than 8 KiB, and takes what is as long", async () => {

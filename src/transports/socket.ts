@@ -35,7 +35,7 @@ const GOING_AWAY = 1001;
  */
 const GOING_AWAY_GRACE_MS = 10_000;
 
-/** What every transport has to hear: to listen for one more is 0.3 KB for each connection. */
+/** What every transport over a socket has to hear: to listen for one more is 0.3 KB for each connection. */
 const EVENTS = ["message", "close", "error"] as const;
 
 /** What a socket is made with. */
