@@ -9,17 +9,6 @@ export function equalInConstantTime(a: string, b: string): boolean {
   return timingSafeEqual(digest(a), digest(b));
 }
 
-/**
- * Whether two digests, as text in one form, are the same: in a time that does not depend on where they differ. All of
- * one kind have one length, which is no secret.
- */
-export function equalDigests(a: string, b: string): boolean {
-  if (a.length !== b.length) return false;
-  let difference = 0;
-  for (let i = 0; i < a.length; i++) difference |= a.charCodeAt(i) ^ b.charCodeAt(i);
-  return difference === 0;
-}
-
 /** Texts are compared in a field of this size: their length in UTF-8, the bytes, and zeros up to its end. */
 const FIELD_BYTES = 128;
 

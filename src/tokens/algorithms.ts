@@ -3,6 +3,11 @@ import * as keys from "../signing/token_keys.ts";
 const SECRET_ALGORITHMS: readonly string[] = keys.SECRET_ALGORITHMS;
 const KEY_ALGORITHMS: readonly string[] = keys.KEY_ALGORITHMS;
 
+/** Whether what is signed by an algorithm is checked with a secret. */
+export function takesSecret(algorithm: string): boolean {
+  return SECRET_ALGORITHMS.includes(algorithm);
+}
+
 /** What there is to check tokens with. */
 export interface Trust {
   readonly hasSecrets: boolean;
@@ -28,13 +33,13 @@ export function pinAlgorithms(
     ]);
   }
   for (const algorithm of wanted) {
-    const takesSecret = SECRET_ALGORITHMS.includes(algorithm);
-    if (!takesSecret && !KEY_ALGORITHMS.includes(algorithm)) {
+    const isBySecret = takesSecret(algorithm);
+    if (!isBySecret && !KEY_ALGORITHMS.includes(algorithm)) {
       const known = [...SECRET_ALGORITHMS, ...KEY_ALGORITHMS].join(", ");
       throw new Error(`Cannot use token.algorithms: take some of ${known}, not ${algorithm}`);
     }
-    if (takesSecret ? !hasSecrets : !hasKeys) {
-      const key = takesSecret ? "token.secret" : "token.jwks";
+    if (isBySecret ? !hasSecrets : !hasKeys) {
+      const key = isBySecret ? "token.secret" : "token.jwks";
       throw new Error(`Cannot use token.algorithms: ${algorithm} needs ${key}, which is not set`);
     }
   }

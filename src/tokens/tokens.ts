@@ -14,11 +14,11 @@ import {
   UnsecuredJWT,
 } from "jose";
 import type { ChannelClaims, ConnectionClaims } from "../protocol/claims.ts";
-import { pinAlgorithms } from "./algorithms.ts";
+import { pinAlgorithms, takesSecret } from "./algorithms.ts";
 import { channelClaims, type ChannelEntry, connectionClaims } from "./claims.ts";
 import { type KeyHeader, KeySet } from "./key_set.ts";
 import { isUrl, keySource } from "./key_sources.ts";
-import { SecretKeys } from "./secret_keys.ts";
+import { isSigned, secretKeys } from "./secret_keys.ts";
 
 export type { ChannelEntry };
 
@@ -96,18 +96,18 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
     hasSecrets: secrets.length > 0,
     hasKeys: jwks !== undefined,
   });
-  const secretKeys = new SecretKeys(secrets, algorithms);
-  if (jwks === undefined) return new Verifier({ options, algorithms, secretKeys, keySet: null });
+  const keys = secretKeys(secrets);
+  if (jwks === undefined) return new Verifier({ options, algorithms, keys, keySet: null });
   const source = keySource(jwks, fetch && { fetch });
   const keySet = new KeySet({ source, now: () => options.now?.() ?? Date.now() });
   if (!isUrl(jwks) || options.inPlaceOf !== undefined) await keySet.open();
-  return new Verifier({ options, algorithms, secretKeys, keySet });
+  return new Verifier({ options, algorithms, keys, keySet });
 }
 
 interface Parts {
   readonly options: TokenOptions;
   readonly algorithms: ReadonlySet<string>;
-  readonly secretKeys: SecretKeys;
+  readonly keys: readonly Uint8Array[];
   readonly keySet: KeySet | null;
 }
 
@@ -125,12 +125,13 @@ class Verifier implements Tokens {
   readonly #now: () => number;
   readonly #algorithms: ReadonlySet<string>;
   readonly #bounds: JWTVerifyOptions;
-  readonly #secretKeys: SecretKeys;
+  /** For what is signed with a secret. */
+  readonly #keys: readonly Uint8Array[];
   readonly #keySet: KeySet | null;
   /** The last header that could be read, as a token has it: an app's tokens all begin with the same text. */
   #lastHeader: { readonly text: string; readonly header: KeyHeader } | null = null;
 
-  constructor({ options, algorithms, secretKeys, keySet }: Parts) {
+  constructor({ options, algorithms, keys, keySet }: Parts) {
     const { audience, issuer, inPlaceOf } = options;
     this.counters = inPlaceOf instanceof Verifier ? inPlaceOf.counters : {
       verified: 0,
@@ -144,7 +145,7 @@ class Verifier implements Tokens {
       ...(audience !== undefined && { audience }),
       ...(issuer !== undefined && { issuer }),
     };
-    this.#secretKeys = secretKeys;
+    this.#keys = keys;
     this.#keySet = keySet;
   }
 
@@ -192,7 +193,7 @@ class Verifier implements Tokens {
     try {
       // An HS algorithm is checked with the secrets alone, any other with the key set alone: a public key, which
       // anybody knows, never serves as a secret.
-      const payload = this.#secretKeys.serve(header.alg)
+      const payload = takesSecret(header.alg)
         ? this.#openBySecret(token, header, bounds)
         : await this.#openByKey(token, header, bounds);
       checkTimes(payload, nowMs);
@@ -204,14 +205,14 @@ class Verifier implements Tokens {
 
   #openBySecret(token: string, { alg }: KeyHeader, bounds: JWTVerifyOptions): JWTPayload {
     const end = token.lastIndexOf(".");
-    const signed = token.slice(0, end);
-    if (!this.#secretKeys.verify(alg, signed, token.slice(end + 1))) {
+    const text = token.slice(0, end);
+    if (!isSigned({ algorithm: alg, text, signature: token.slice(end + 1) }, this.#keys)) {
       throw new Refused(
         "bad_token",
         "The token was signed with another secret: sign with token.secret, as the text that it is",
       );
     }
-    const claims = signed.slice(signed.indexOf(".") + 1);
+    const claims = text.slice(text.indexOf(".") + 1);
     return UnsecuredJWT.decode(`${UNSECURED}.${claims}.`, bounds).payload;
   }
 
